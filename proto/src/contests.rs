@@ -1,0 +1,60 @@
+//! Contests: what the scoreboard keeps beside the runs.
+
+use serde::{Deserialize, Serialize};
+use warren_rpc::Method;
+
+use crate::scoreboard::{Contestant, Problem, Rules};
+
+/// Stores a contest, or replaces the one of that id; its runs stay.
+#[derive(Debug)]
+pub struct Put;
+
+impl Method for Put {
+    const NAME: &'static str = "contests.put";
+    type Request = Contest;
+    type Reply = Contest;
+}
+
+/// Tells what is known of a contest.
+#[derive(Debug)]
+pub struct Get;
+
+impl Method for Get {
+    const NAME: &'static str = "contests.get";
+    type Request = GetRequest;
+    type Reply = Contest;
+}
+
+/// What [`Get`] takes.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GetRequest {
+    /// The contest's id.
+    pub contest: String,
+}
+
+/// A contest: what [`Put`] takes, and [`Get`] answers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Contest {
+    /// Its id: 1 to 32 of `A-Z a-z 0-9 _ -`.
+    pub contest: String,
+    /// Its name.
+    pub title: String,
+    /// How runs become ranks.
+    pub rules: Rules,
+    /// When it starts.
+    pub starts_at_ms: i64,
+    /// How long it is.
+    pub duration_ms: u64,
+    /// From when on the public sees no verdicts, since the start; absent: never.
+    #[serde(default)]
+    pub freeze_ms: Option<u64>,
+    /// Whether the freeze is over: all may see all.
+    #[serde(default)]
+    pub thawed: bool,
+    /// Problems in the board's order; a problem's id is its name in grading.
+    pub problems: Vec<Problem>,
+    /// Who takes part.
+    pub contestants: Vec<Contestant>,
+}

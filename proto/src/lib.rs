@@ -1,0 +1,26 @@
+//! Every Warren service's methods and messages, and nothing else.
+//!
+//! One module a service; in it one type a method (a [`Method`](warren_rpc::Method) or an
+//! [`Event`](warren_rpc::Event)) beside its request and reply. No behaviour lives here beyond reading and
+//! writing the values themselves.
+//!
+//! Reading order: [`calculator`] shows the form, [`problems`], [`contests`] and [`grading`] are what a contest site calls,
+//! [`runner`] is what grading calls, [`scoreboard`] and [`certificates`] come after the verdict.
+//! [`registry`] lists all methods with a line and an example each, for completion, help and near names.
+//!
+//! Conventions: requests refuse unknown fields by name, so a typing error is told; replies and events allow them,
+//! so that fields can be added. Instants are `*_at_ms`, milliseconds since 1970 (UTC); spans are `*_ms`; sizes `*_bytes`.
+
+pub mod blob;
+pub mod calculator;
+pub mod certificates;
+pub mod contests;
+pub mod decimal;
+pub mod grading;
+pub mod problems;
+pub mod registry;
+pub mod runner;
+pub mod scoreboard;
+
+pub use blob::Blob;
+pub use decimal::Decimal;
