@@ -1,0 +1,6 @@
+#include <iostream>
+
+int main() {
+    std::cin >> queries;
+    std::cout << queries << '\n';
+}
