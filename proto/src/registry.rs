@@ -42,7 +42,11 @@ const METHODS: &[MethodInfo] = &[
     method("runner.judge", "compile, run and judge a submission (grading does)", "-f judge.json"),
     method("scoreboard.compute", "compute a board from its request alone", "-f board.json"),
     method("scoreboard.get", "show a stored contest's board", "contest=spring"),
-    method("certificates.issue", "issue a certificate, or answer the issued one", "contest=spring contest_title='Spring Cup' person=ana name='Ana' place:=1"),
+    method(
+        "certificates.issue",
+        "issue a certificate, or answer the issued one",
+        "contest=spring contest_title='Spring Cup' person=ana name='Ana' place:=1",
+    ),
     method("certificates.get", "answer a certificate with its PDF", "code=CODE"),
     method("certificates.verify", "tell whether a code is genuine", "code=CODE"),
 ];

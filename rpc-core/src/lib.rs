@@ -1,5 +1,66 @@
-//! RPC over AMQP.
+//! RPC over AMQP 0-9-1 (RabbitMQ): calls are typed, carry their deadline, and always end.
+//!
+//! A [`Method`] is a type: its name, its request, its reply. A [`Client`] calls it; a [`Service`] serves it. The name
+//! is the queue, so that a second instance of a service takes half of the load without anybody being told.
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//!
+//! use warren_rpc::{Client, ClientOptions, Context, Method, ServeOptions, Service, Status};
+//!
+//! struct Sum;
+//!
+//! impl Method for Sum {
+//!     const NAME: &'static str = "calculator.sum";
+//!     type Request = (i64, i64);
+//!     type Reply = i64;
+//! }
+//!
+//! async fn sum(_: Arc<()>, _: Context, (a, b): (i64, i64)) -> Result<i64, Status> {
+//!     a.checked_add(b).ok_or_else(|| Status::invalid_argument("the sum does not fit 64 bits"))
+//! }
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = Client::connect("amqp://localhost", ClientOptions::default()).await?;
+//! let service = Service::new("calculator", "1.0.0", Arc::new(())).method::<Sum, _, _>(sum);
+//! let running = service.serve(&client, ServeOptions::default()).await?;
+//!
+//! assert_eq!(client.call::<Sum>(&(2, 3)).await?, 5);
+//!
+//! running.shutdown().await;
+//! client.close().await;
+//! # Ok(()) }
+//! ```
+//!
+//! # The contract
+//!
+//! - Every call ends, once: with a reply, a [`Status`], or a [`CallError`] that says what may have happened; never
+//!   later than its deadline.
+//! - A request is acked only after the broker has confirmed its reply. An instance that dies before that leaves its
+//!   requests to another: a handler must be idempotent by [`Context::call_id`].
+//! - Nothing grows without a limit: see [`ClientOptions`], [`ServeOptions`] and [`Method::BODY_BYTES_MAX`].
+//!
+//! # Reading order
+//!
+//! `method`, `status` and `error` are the words; `codec` and `wire` say how they travel; `pending`, `publisher` and
+//! `client` are the calling side, `service` the serving side. `amqp` alone knows the broker's flags.
+
+mod amqp;
+mod client;
+mod codec;
+mod context;
+mod error;
 mod method;
+mod pending;
+mod publisher;
+mod service;
 mod status;
+mod wire;
+
+pub use client::{CallOptions, Client, ClientOptions};
+pub use codec::{Codec, DEPTH_MAX, DecodeError, EncodeError};
+pub use context::Context;
+pub use error::{BrokerError, CallError, ConnectError, PublishError, RejectReason, ServeError};
 pub use method::{BODY_BYTES_MAX, Event, Method};
+pub use service::{MethodOptions, Running, ServeOptions, Service};
 pub use status::{Code, Retry, Status, UnknownCode};

@@ -39,11 +39,7 @@ pub async fn open(path: &Path, migrations: &Migrator) -> Result<SqlitePool, Open
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT);
-    let pool = SqlitePoolOptions::new()
-        .max_connections(CONNECTIONS_MAX)
-        .connect_with(options)
-        .await
-        .map_err(failed)?;
+    let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS_MAX).connect_with(options).await.map_err(failed)?;
     migrations.run(&pool).await.map_err(|error| failed(error.into()))?;
     Ok(pool)
 }

@@ -1,0 +1,59 @@
+//! What a handler knows of its request beside the body.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::client::Client;
+
+/// What a handler knows of its request beside the body. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Context {
+    pub(crate) call_id: Arc<str>,
+    pub(crate) deadline: Option<Instant>,
+    pub(crate) cancellation: CancellationToken,
+    pub(crate) client: Client,
+    pub(crate) instance: Arc<str>,
+    pub(crate) redelivered: bool,
+}
+
+impl Context {
+    /// The call's id: the same over every attempt at it, so it is the idempotency key. 1 to 255 bytes; a UUIDv7
+    /// unless the caller chose another.
+    #[must_use]
+    pub fn call_id(&self) -> &str {
+        &self.call_id
+    }
+
+    /// What remains until nobody waits for the reply; [`Duration::MAX`] without a deadline.
+    #[must_use]
+    pub fn remaining(&self) -> Duration {
+        self.deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// Fires when nobody waits any more: the deadline has passed, or the instance stops and will not wait longer.
+    /// A handler need not look: its future is dropped at that moment. What it spawned can use this to stop as well.
+    #[must_use]
+    pub fn cancellation(&self) -> &CancellationToken {
+        &self.cancellation
+    }
+
+    /// For the handler's own calls and events.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The id of the instance that runs the handler: `runner-3fa9c1`.
+    #[must_use]
+    pub fn instance(&self) -> &str {
+        &self.instance
+    }
+
+    /// Whether the request may have been handled before: an instance had it and did not settle it.
+    #[must_use]
+    pub fn redelivered(&self) -> bool {
+        self.redelivered
+    }
+}

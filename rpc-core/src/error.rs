@@ -1,0 +1,124 @@
+//! What a caller, a publisher and an instance can meet, each its own small enum.
+
+use crate::{codec::EncodeError, status::Status};
+
+/// What AMQP itself said when something failed: the source of the errors below.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct BrokerError(#[from] lapin::Error);
+
+/// Why there is no connection.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The address is not an AMQP address. Nothing was tried.
+    #[error("the broker's address is not of the form amqp://USER:PASSWORD@HOST:PORT/VHOST: {problem}")]
+    Address {
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Nothing answers there, or what answers refuses: wrong password, no such virtual host, not AMQP.
+    #[error("the broker at {address} cannot be reached: {source}")]
+    Unreachable {
+        /// Where, without the password.
+        address: String,
+        /// What AMQP said.
+        source: BrokerError,
+    },
+    /// The handshake took longer than `connect_timeout`.
+    #[error("the broker at {address} did not answer in time")]
+    TimedOut {
+        /// Where, without the password.
+        address: String,
+    },
+}
+
+/// Why a call has no reply.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CallError {
+    /// The service said so; or, for `deadline_exceeded`, the caller's own clock did. What may have happened on the
+    /// other side is the [`Code`](crate::Code)'s to say.
+    #[error(transparent)]
+    Status(#[from] Status),
+    /// No queue of the method's name: nobody ever served it here. Nothing happened.
+    #[error("no service has declared {method}")]
+    Unroutable {
+        /// The method called.
+        method: String,
+    },
+    /// The connection to the broker was lost before the reply came. The work may have happened, or may yet.
+    #[error("the connection to the broker was lost: the outcome of the call is unknown")]
+    ConnectionLost {
+        /// What AMQP said, if anything.
+        source: Option<BrokerError>,
+    },
+    /// The request was not accepted: nothing happened.
+    #[error("not accepted: {0}")]
+    Rejected(#[from] RejectReason),
+}
+
+/// Why a request was not accepted.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RejectReason {
+    /// The client has `in_flight_max` calls unanswered. Retry when some have ended.
+    #[error("{in_flight_max} calls are in flight already")]
+    InFlightLimit {
+        /// The limit.
+        in_flight_max: usize,
+    },
+    /// The broker refused the message: the queue is full, or it could not store it. Retry later.
+    #[error("the broker refused the message")]
+    Broker,
+    /// The encoded body is larger than the method takes. Retrying does not help.
+    #[error("a body of {body_bytes} bytes, where {method} takes {body_bytes_max}")]
+    BodyTooLarge {
+        /// The method called.
+        method: String,
+        /// The body's size.
+        body_bytes: usize,
+        /// The most the method takes.
+        body_bytes_max: usize,
+    },
+    /// The request cannot be written in the codec. Retrying does not help.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+}
+
+/// Why a message may not have been published.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PublishError {
+    /// The message was not accepted.
+    #[error("not accepted: {0}")]
+    Rejected(#[from] RejectReason),
+    /// The connection was lost before the broker's confirm: it may have been published.
+    #[error("the connection to the broker was lost before its confirm")]
+    ConnectionLost {
+        /// What AMQP said, if anything.
+        source: Option<BrokerError>,
+    },
+}
+
+/// Why an instance cannot start, or stopped by itself.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// The broker refused a queue, an exchange, a binding or a consumer: most often it exists with other arguments.
+    #[error("{queue} cannot be served: {source}")]
+    Declare {
+        /// The queue it is about.
+        queue: String,
+        /// What AMQP said.
+        source: BrokerError,
+    },
+    /// The broker ended the consumer: the queue was deleted, or the connection lost.
+    #[error("the broker ended the consumer of {queue}")]
+    ConsumerEnded {
+        /// The queue it is about.
+        queue: String,
+        /// What AMQP said, if anything.
+        source: Option<BrokerError>,
+    },
+}

@@ -1,0 +1,181 @@
+//! Publishing in batches, confirmed.
+//!
+//! lapin writes from a thread of its own, and awaiting one publish at a time costs context switches. So messages go
+//! through a queue: whatever has gathered is written together, without waiting for company, and a second task
+//! awaits the confirms in order.
+//!
+//! A message that no queue takes comes back (`basic.return`) before its confirm, but lapin hands it out with *some*
+//! confirm, often another message's. So a return is matched by its own correlation id, and never says anything of
+//! the confirm that it came on.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::future::join_all;
+use lapin::{BasicProperties, Channel, Confirmation, PublisherConfirm, types::ShortString};
+use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
+
+use crate::{
+    amqp,
+    error::{BrokerError, CallError, PublishError, RejectReason},
+    pending::PendingCalls,
+    wire::Answer,
+};
+
+/// Most messages that are written together.
+const BATCH: usize = 64;
+
+/// Most messages that wait to be written; publishing waits when there are more.
+const QUEUED_MAX: usize = 1024;
+
+/// A message on its way out.
+pub(crate) struct Outgoing {
+    pub(crate) exchange: ShortString,
+    pub(crate) routing_key: ShortString,
+    /// Whether it must come back if no queue takes it.
+    pub(crate) mandatory: bool,
+    pub(crate) properties: BasicProperties,
+    pub(crate) body: Bytes,
+    pub(crate) receipt: Receipt,
+}
+
+/// Who wants to know what became of a message.
+pub(crate) enum Receipt {
+    /// A call: told only if the request was not accepted, for else its reply tells.
+    Call(Uuid, Arc<PendingCalls<Answer>>),
+    /// Somebody who waits for the confirm.
+    Confirm(oneshot::Sender<Result<(), PublishError>>),
+}
+
+impl Receipt {
+    fn confirmed(self) {
+        if let Self::Confirm(waiter) = self {
+            // A waiter that is gone does not want to know.
+            let _ = waiter.send(Ok(()));
+        }
+    }
+
+    fn refused(self) {
+        match self {
+            Self::Call(id, calls) => {
+                calls.end(id, Err(RejectReason::Broker.into()));
+            }
+            Self::Confirm(waiter) => {
+                let _ = waiter.send(Err(RejectReason::Broker.into()));
+            }
+        }
+    }
+
+    fn lost(self, source: &BrokerError) {
+        let source = Some(source.clone());
+        match self {
+            Self::Call(id, calls) => {
+                calls.end(id, Err(CallError::ConnectionLost { source }));
+            }
+            Self::Confirm(waiter) => {
+                let _ = waiter.send(Err(PublishError::ConnectionLost { source }));
+            }
+        }
+    }
+}
+
+/// The sending half: cheap to clone. The tasks behind it end when the last clone is dropped.
+#[derive(Clone, Debug)]
+pub(crate) struct Publisher {
+    outgoing: mpsc::Sender<Outgoing>,
+}
+
+/// A message that no queue took.
+#[derive(Debug)]
+pub(crate) struct Returned {
+    /// The message's own correlation id.
+    pub(crate) correlation_id: Option<Uuid>,
+    /// Where it should have gone.
+    pub(crate) routing_key: String,
+}
+
+impl Publisher {
+    /// Starts publishing on a channel in confirm mode. `on_return` is called for each message that came back.
+    pub(crate) fn start(channel: Channel, on_return: impl Fn(Returned) + Send + 'static) -> Self {
+        let (outgoing, outgoing_rx) = mpsc::channel(QUEUED_MAX);
+        // Unbounded: each entry is a message that the broker has and will confirm, and callers bound those.
+        let (written, written_rx) = mpsc::unbounded_channel();
+        tokio::spawn(write(channel, outgoing_rx, written));
+        tokio::spawn(await_confirms(written_rx, on_return));
+        Self { outgoing }
+    }
+
+    /// Queues a message for writing; waits while too many are queued.
+    ///
+    /// Cancel safe: dropped before it returns, the message is not published.
+    pub(crate) async fn send(&self, message: Outgoing) {
+        if let Err(mpsc::error::SendError(message)) = self.outgoing.send(message).await {
+            message.receipt.lost(&closed());
+        }
+    }
+
+    /// Publishes and waits for the broker's confirm.
+    pub(crate) async fn publish(
+        &self,
+        exchange: &str,
+        routing_key: ShortString,
+        properties: BasicProperties,
+        body: Bytes,
+    ) -> Result<(), PublishError> {
+        let (receipt, confirm) = oneshot::channel();
+        let receipt = Receipt::Confirm(receipt);
+        self.send(Outgoing { exchange: exchange.into(), routing_key, mandatory: false, properties, body, receipt })
+            .await;
+        confirm.await.unwrap_or(Err(PublishError::ConnectionLost { source: None }))
+    }
+}
+
+fn closed() -> BrokerError {
+    let gone = std::io::Error::new(std::io::ErrorKind::NotConnected, "the connection is closed");
+    lapin::Error::from(lapin::ErrorKind::IOError(Arc::new(gone))).into()
+}
+
+type Written = (Receipt, lapin::Result<PublisherConfirm>);
+
+async fn write(channel: Channel, mut outgoing: mpsc::Receiver<Outgoing>, written: mpsc::UnboundedSender<Written>) {
+    let mut batch = Vec::with_capacity(BATCH);
+    while outgoing.recv_many(&mut batch, BATCH).await > 0 {
+        let (receipts, messages): (Vec<_>, Vec<_>) = batch
+            .drain(..)
+            .map(|Outgoing { exchange, routing_key, mandatory, properties, body, receipt }| {
+                let channel = &channel;
+                let message =
+                    async move { amqp::publish(channel, exchange, routing_key, mandatory, properties, &body).await };
+                (receipt, message)
+            })
+            .unzip();
+        for entry in receipts.into_iter().zip(join_all(messages).await) {
+            if written.send(entry).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+async fn await_confirms(mut written: mpsc::UnboundedReceiver<Written>, on_return: impl Fn(Returned)) {
+    while let Some((receipt, publish)) = written.recv().await {
+        let confirmation = match publish {
+            Ok(confirm) => confirm.await,
+            Err(error) => Err(error),
+        };
+        match confirmation {
+            Ok(confirmation) => {
+                let refused = confirmation.is_nack();
+                if let Confirmation::Ack(Some(message)) | Confirmation::Nack(Some(message)) = confirmation {
+                    on_return(Returned {
+                        correlation_id: crate::wire::correlation_id(&message.delivery.properties),
+                        routing_key: message.delivery.routing_key.to_string(),
+                    });
+                }
+                if refused { receipt.refused() } else { receipt.confirmed() }
+            }
+            Err(error) => receipt.lost(&error.into()),
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! A typed handler behind one face: bytes in, bytes out.
+
+use std::{future::Future, sync::Arc};
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{codec::Codec, context::Context, status::Status};
+
+/// What an instance consumes, and how.
+#[derive(Clone)]
+pub(super) struct Endpoint {
+    pub(super) queue: String,
+    pub(super) source: Source,
+    /// In place of the instance's own.
+    pub(super) prefetch: Option<u16>,
+    pub(super) body_bytes_max: usize,
+    pub(super) handler: Handler,
+}
+
+/// Where an endpoint's messages come from.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Source {
+    /// Requests, by the default exchange.
+    Method,
+    /// Events, by a binding of this key.
+    Event { key: &'static str },
+}
+
+/// A handler that decodes its request and encodes its reply.
+pub(super) type Handler = Arc<dyn Fn(Context, Codec, Bytes) -> BoxFuture<'static, Result<Bytes, Status>> + Send + Sync>;
+
+pub(super) fn erase<S, Request, Reply, H, F>(state: Arc<S>, handler: H) -> Handler
+where
+    S: Send + Sync + 'static,
+    Request: DeserializeOwned + Send,
+    Reply: Serialize + Send,
+    H: Fn(Arc<S>, Context, Request) -> F + Send + Sync + 'static,
+    F: Future<Output = Result<Reply, Status>> + Send + 'static,
+{
+    let handler = Arc::new(handler);
+    Arc::new(move |context, codec, body| {
+        let (state, handler) = (Arc::clone(&state), Arc::clone(&handler));
+        Box::pin(async move {
+            let request = codec.decode(&body).map_err(|error| Status::invalid_argument(error.to_string()))?;
+            drop(body);
+            let reply = handler(state, context, request).await?;
+            codec.encode(&reply).map_err(|error| {
+                tracing::error!(%error, "a reply cannot be encoded");
+                Status::internal("the reply cannot be encoded")
+            })
+        })
+    })
+}

@@ -1,0 +1,247 @@
+//! The wire contract: which AMQP property and header carries what.
+//!
+//! A request goes to the default exchange, routing key = method; its reply to the default exchange, routing key =
+//! `reply_to`. A message without any of Warren's headers is a request as well: JSON, without a deadline.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use lapin::{
+    BasicProperties,
+    types::{AMQPValue, FieldTable, ShortString},
+};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::{
+    amqp::{header_integer, header_text},
+    codec::Codec,
+    status::{Code, Status},
+};
+
+/// What remained of the deadline when the request was sent, in ms.
+const DEADLINE_MS: &str = "deadline-ms";
+/// The instant of the deadline by the caller's wall clock, in ms since 1970 (UTC).
+const DEADLINE_AT: &str = "deadline-at";
+/// The caller's callback queue: dead letters find their way home by it.
+const CALLER: &str = "caller";
+/// The code of a reply that is no success.
+const STATUS: &str = "status";
+
+/// AMQP's delivery mode of a message that survives the broker's restart.
+const PERSISTENT: u8 = 2;
+
+/// A caller's request, before it is properties.
+#[derive(Debug)]
+pub(crate) struct RequestHead<'a> {
+    pub(crate) correlation_id: Uuid,
+    pub(crate) call_id: &'a str,
+    pub(crate) reply_to: &'a ShortString,
+    pub(crate) app_id: &'a str,
+    pub(crate) codec: Codec,
+    pub(crate) remaining: Duration,
+}
+
+impl RequestHead<'_> {
+    pub(crate) fn to_properties(&self) -> BasicProperties {
+        let now_ms = unix_ms();
+        let remaining_ms = i64::try_from(self.remaining.as_millis()).unwrap_or(i64::MAX);
+        let mut headers = FieldTable::default();
+        headers.insert(DEADLINE_MS.into(), AMQPValue::LongLongInt(remaining_ms));
+        headers.insert(DEADLINE_AT.into(), AMQPValue::LongLongInt(now_ms.saturating_add(remaining_ms)));
+        headers.insert(CALLER.into(), AMQPValue::LongString(self.reply_to.as_str().into()));
+        message(self.codec, self.app_id)
+            .with_correlation_id(self.correlation_id.to_string().into())
+            .with_message_id(self.call_id.into())
+            .with_reply_to(self.reply_to.clone())
+            .with_expiration(expiration(self.remaining))
+            .with_timestamp(u64::try_from(now_ms / 1000).unwrap_or_default())
+            .with_headers(headers)
+    }
+}
+
+/// The properties of an event: it survives the broker's restart.
+pub(crate) fn event_properties(codec: Codec, app_id: &str) -> BasicProperties {
+    message(codec, app_id)
+        .with_message_id(Uuid::now_v7().to_string().into())
+        .with_delivery_mode(PERSISTENT)
+        .with_timestamp(u64::try_from(unix_ms() / 1000).unwrap_or_default())
+}
+
+/// The properties of a reply: the request's correlation id, whatever its form, and the status unless it is a success.
+pub(crate) fn reply_properties(
+    codec: Codec,
+    app_id: &str,
+    correlation_id: Option<ShortString>,
+    status: Option<Code>,
+) -> BasicProperties {
+    let mut properties = message(codec, app_id);
+    if let Some(id) = correlation_id {
+        properties = properties.with_correlation_id(id);
+    }
+    if let Some(code) = status {
+        let mut headers = FieldTable::default();
+        headers.insert(STATUS.into(), AMQPValue::LongString(code.name().into()));
+        properties = properties.with_headers(headers);
+    }
+    properties
+}
+
+fn message(codec: Codec, app_id: &str) -> BasicProperties {
+    BasicProperties::default().with_content_type(codec.content_type().into()).with_app_id(app_id.into())
+}
+
+/// The broker's TTL in whole ms, one at least: 0 would mean "only if it can be delivered at once".
+fn expiration(remaining: Duration) -> ShortString {
+    let ms = remaining.as_millis().max(1).min(u128::from(u32::MAX));
+    ms.to_string().into()
+}
+
+/// A message's correlation id, if it is one of ours.
+pub(crate) fn correlation_id(properties: &BasicProperties) -> Option<Uuid> {
+    properties.correlation_id().as_ref().and_then(|id| Uuid::try_parse(id.as_str()).ok())
+}
+
+/// What the properties of a request or an event say to an instance.
+#[derive(Debug)]
+pub(crate) struct Head {
+    /// Where the reply goes; none: one-way.
+    pub(crate) reply_to: Option<ShortString>,
+    /// As it came: a foreign client's may be any text.
+    pub(crate) correlation_id: Option<ShortString>,
+    /// The call, the same over every attempt; a message without one gets one of its own.
+    pub(crate) call_id: String,
+    /// How the body is written; the refused content type if it is neither form.
+    pub(crate) codec: Result<Codec, String>,
+    /// When nobody waits any more.
+    pub(crate) deadline: Option<Instant>,
+}
+
+impl Head {
+    pub(crate) fn read(properties: &BasicProperties) -> Self {
+        let codec = match properties.content_type() {
+            None => Ok(Codec::Json),
+            Some(content_type) => {
+                Codec::from_content_type(content_type.as_str()).ok_or_else(|| content_type.to_string())
+            }
+        };
+        let call_id = properties.message_id().as_ref().map(|id| id.as_str()).filter(|id| !id.is_empty());
+        Self {
+            reply_to: properties.reply_to().clone().filter(|queue| !queue.as_str().is_empty()),
+            correlation_id: properties.correlation_id().clone(),
+            call_id: call_id.map_or_else(|| Uuid::now_v7().to_string(), str::to_owned),
+            codec,
+            deadline: remaining(properties, unix_ms()).map(|remaining| Instant::now() + remaining),
+        }
+    }
+}
+
+/// What remains of a deadline on arrival: the smaller of what remained at sending and what the clocks say, so that
+/// neither a message that lay in the queue nor a wrong clock lengthens it.
+fn remaining(properties: &BasicProperties, now_ms: i64) -> Option<Duration> {
+    /// A deadline beyond this is none: it would overflow an instant.
+    const FAR_MS: i64 = 10 * 365 * 24 * 60 * 60 * 1000;
+    let at_sending = header_integer(properties, DEADLINE_MS);
+    let by_clock = header_integer(properties, DEADLINE_AT).map(|at| at.saturating_sub(now_ms));
+    let ms = match (at_sending, by_clock) {
+        (Some(one), Some(other)) => one.min(other),
+        (one, other) => one.or(other)?,
+    };
+    (ms < FAR_MS).then(|| Duration::from_millis(u64::try_from(ms).unwrap_or_default()))
+}
+
+/// A reply as it arrives: read by the caller's own task.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: Option<String>,
+    pub(crate) codec: Option<Codec>,
+    pub(crate) body: Bytes,
+}
+
+impl Answer {
+    pub(crate) fn read(properties: &BasicProperties, body: Vec<u8>) -> Self {
+        let codec = match properties.content_type() {
+            None => Some(Codec::Json),
+            Some(content_type) => Codec::from_content_type(content_type.as_str()),
+        };
+        Self { status: header_text(properties, STATUS).map(str::to_owned), codec, body: body.into() }
+    }
+
+    /// The reply's body, or the status that was sent in its place.
+    pub(crate) fn into_result(self) -> Result<(Codec, Bytes), Status> {
+        let Some(codec) = self.codec else {
+            return Err(Status::internal("the reply is of an unknown content type"));
+        };
+        let Some(name) = self.status else {
+            return Ok((codec, self.body));
+        };
+        // The header is what counts; the body only adds the words.
+        let code = name.parse().unwrap_or(Code::Internal);
+        Err(match codec.decode::<Status>(&self.body) {
+            Ok(status) => Status { code, ..status },
+            Err(_) => Status::new(code, format!("status {name} without a readable message")),
+        })
+    }
+}
+
+fn unix_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_deadline(at_sending_ms: Option<i64>, at_ms: Option<i64>) -> BasicProperties {
+        let mut headers = FieldTable::default();
+        if let Some(ms) = at_sending_ms {
+            headers.insert(DEADLINE_MS.into(), AMQPValue::LongLongInt(ms));
+        }
+        if let Some(ms) = at_ms {
+            headers.insert(DEADLINE_AT.into(), AMQPValue::LongLongInt(ms));
+        }
+        BasicProperties::default().with_headers(headers)
+    }
+
+    #[test]
+    fn the_smaller_deadline_counts() {
+        let ms = |properties| remaining(&properties, 1_000_000).map(|left| left.as_millis());
+        assert_eq!(ms(with_deadline(Some(500), Some(1_000_300))), Some(300), "it lay in the queue");
+        assert_eq!(ms(with_deadline(Some(500), Some(1_900_000))), Some(500), "the clocks differ");
+        assert_eq!(ms(with_deadline(Some(500), Some(900_000))), Some(0), "it has passed");
+        assert_eq!(ms(with_deadline(Some(500), None)), Some(500));
+        assert_eq!(ms(with_deadline(None, None)), None);
+        assert_eq!(ms(with_deadline(Some(i64::MAX), Some(i64::MAX))), None);
+        assert_eq!(ms(with_deadline(Some(i64::MIN), Some(i64::MIN))), Some(0));
+    }
+
+    #[test]
+    fn an_expiration_is_never_zero() {
+        assert_eq!(expiration(Duration::ZERO).as_str(), "1");
+        assert_eq!(expiration(Duration::from_millis(2500)).as_str(), "2500");
+        assert_eq!(expiration(Duration::MAX).as_str(), "4294967295");
+    }
+
+    #[test]
+    fn a_bare_message_is_a_json_request_with_an_id_of_its_own() {
+        let head = Head::read(&BasicProperties::default());
+        assert_eq!(head.codec, Ok(Codec::Json));
+        assert!(head.deadline.is_none() && head.reply_to.is_none());
+        assert!(Uuid::try_parse(&head.call_id).is_ok());
+        let head = Head::read(&BasicProperties::default().with_content_type("text/html".into()));
+        assert_eq!(head.codec, Err("text/html".to_owned()));
+    }
+
+    #[test]
+    fn a_status_is_read_from_the_header_and_its_words_from_the_body() {
+        let status = Status::not_found("no problem \"x\"");
+        for codec in [Codec::Json, Codec::Msgpack] {
+            let properties = reply_properties(codec, "test", None, Some(status.code));
+            let body = codec.encode(&status).unwrap().to_vec();
+            assert_eq!(Answer::read(&properties, body).into_result().unwrap_err(), status);
+            let bare = Answer::read(&properties, b"\xff".to_vec()).into_result().unwrap_err();
+            assert_eq!(bare.code, Code::NotFound);
+        }
+    }
+}
