@@ -36,6 +36,7 @@ mod node;
 mod options;
 mod ports;
 mod ready;
+pub mod testing;
 pub mod trixie;
 
 pub use error::{ControlError, StartError};

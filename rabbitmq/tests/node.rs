@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use lapin::options::{BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Connection, ConnectionProperties};
+use warren_rabbitmq::testing::{node_or_skip, skip_without_rabbitmq};
 use warren_rabbitmq::{ControlError, Flavour, Node, NodeOptions, StartError, shared, trixie};
 
 async fn connect(url: &str) -> Connection {
@@ -67,7 +68,7 @@ fn assert_nothing_is_left(directory: &Path) {
 
 #[tokio::test]
 async fn a_shared_node_gives_each_test_a_vhost_of_its_own() {
-    let node = shared().await.unwrap();
+    let Some(node) = node_or_skip().await else { return };
     let (first, second) = (node.vhost("one test").await.unwrap(), node.vhost("one test").await.unwrap());
     assert_ne!(first, second);
     publish_durably(&first, "letters").await;
@@ -79,7 +80,7 @@ async fn a_shared_node_gives_each_test_a_vhost_of_its_own() {
 
 #[tokio::test]
 async fn rabbitmqctl_answers_and_its_refusals_say_why() {
-    let node = shared().await.unwrap();
+    let Some(node) = node_or_skip().await else { return };
     assert!(node.ctl(&["list_vhosts"]).await.unwrap().lines().any(|vhost| vhost == "/"));
     let Err(ControlError::Refused { output, .. }) = node.ctl(&["delete_vhost", "no such vhost"]).await else {
         panic!("it was not refused");
@@ -89,7 +90,7 @@ async fn rabbitmqctl_answers_and_its_refusals_say_why() {
 
 #[tokio::test]
 async fn two_nodes_stand_side_by_side_and_can_form_a_cluster() {
-    let first = shared().await.unwrap();
+    let Some(first) = node_or_skip().await else { return };
     let second = Node::start(NodeOptions { schedulers: Some(1), ..NodeOptions::default() }).await.unwrap();
     assert_ne!(first.port(), second.port());
     connect(&second.url()).await;
@@ -104,6 +105,9 @@ async fn two_nodes_stand_side_by_side_and_can_form_a_cluster() {
 
 #[tokio::test]
 async fn faults_can_be_made_and_a_node_comes_back_with_its_data() {
+    if skip_without_rabbitmq() {
+        return;
+    }
     let node = Node::start(NodeOptions::default()).await.unwrap();
     let url = node.url();
     publish_durably(&url, "before-restart").await;
@@ -134,6 +138,9 @@ async fn faults_can_be_made_and_a_node_comes_back_with_its_data() {
 
 #[tokio::test]
 async fn a_kept_directory_holds_data_for_the_next_node() {
+    if skip_without_rabbitmq() {
+        return;
+    }
     let kept = tempfile::tempdir().unwrap();
     let options = || NodeOptions { directory: Some(kept.path().join("node")), ..NodeOptions::default() };
     let node = Node::start(options()).await.unwrap();
@@ -146,6 +153,9 @@ async fn a_kept_directory_holds_data_for_the_next_node() {
 
 #[tokio::test]
 async fn a_node_that_cannot_start_shows_its_log() {
+    if skip_without_rabbitmq() {
+        return;
+    }
     let options = NodeOptions { configuration: vec!["no_such_setting = 1".to_owned()], ..NodeOptions::default() };
     let error = Node::start(options).await.unwrap_err();
     assert!(matches!(error, StartError::Ended { .. }));
@@ -154,8 +164,12 @@ async fn a_node_that_cannot_start_shows_its_log() {
 
 #[test]
 fn a_killed_program_leaves_nothing() {
+    if skip_without_rabbitmq() {
+        return;
+    }
     let mut program = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "program_with_a_node", "--ignored", "--nocapture"])
+        .args(["--exact", "program_with_a_node", "--nocapture"])
+        .env(PROGRAM, "yes")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -169,19 +183,25 @@ fn a_killed_program_leaves_nothing() {
     assert_nothing_is_left(&directory);
 }
 
+const PROGRAM: &str = "WARREN_TEST_IS_THE_PROGRAM";
+
 /// Not a test: what `a_killed_program_leaves_nothing` runs and kills.
 #[tokio::test]
-#[ignore = "a part of another test"]
 async fn program_with_a_node() {
+    if std::env::var_os(PROGRAM).is_none() {
+        return;
+    }
     let node = shared().await.unwrap();
     println!("\ndirectory {}", node.directory().display());
     let _ = std::io::stdin().read(&mut [0]);
 }
 
 #[tokio::test]
-#[ignore = "needs root and RabbitMQ 4 (`cargo xtask broker --rabbitmq 4` installs it)"]
+#[ignore = "long: needs root and RabbitMQ 4 (`cargo xtask test --long` installs it)"]
 async fn rabbitmq_4_runs_from_its_own_root_and_leaves_nothing() {
-    assert!(trixie::is_installed(&trixie::root().unwrap()));
+    if !trixie::is_installed(&trixie::root().unwrap()) {
+        return warren_debian::skip_test("RabbitMQ 4 is not installed");
+    }
     let node = Node::start(NodeOptions { flavour: Flavour::Trixie, ..NodeOptions::default() }).await.unwrap();
     assert!(node.ctl(&["version"]).await.unwrap().starts_with("4."));
     let url = node.vhost("four").await.unwrap();
