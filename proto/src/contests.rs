@@ -5,12 +5,16 @@ use warren_rpc::Method;
 
 use crate::scoreboard::{Contestant, Problem, Rules};
 
+/// Most bytes of an encoded contest: names of some 20,000 contestants.
+pub const CONTEST_BYTES_MAX: usize = 15 << 20;
+
 /// Stores a contest, or replaces the one of that id; its runs stay.
 #[derive(Debug)]
 pub struct Put;
 
 impl Method for Put {
     const NAME: &'static str = "contests.put";
+    const BODY_BYTES_MAX: usize = CONTEST_BYTES_MAX;
     type Request = Contest;
     type Reply = Contest;
 }
@@ -21,6 +25,7 @@ pub struct Get;
 
 impl Method for Get {
     const NAME: &'static str = "contests.get";
+    const BODY_BYTES_MAX: usize = CONTEST_BYTES_MAX;
     type Request = GetRequest;
     type Reply = Contest;
 }

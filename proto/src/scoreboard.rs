@@ -225,6 +225,7 @@ pub struct Get;
 
 impl Method for Get {
     const NAME: &'static str = "scoreboard.get";
+    const BODY_BYTES_MAX: usize = 15 << 20;
     type Request = GetRequest;
     type Reply = GetReply;
 }
