@@ -5,8 +5,9 @@
 
 use std::fs;
 use std::io;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use etcetera::BaseStrategy;
 
@@ -43,8 +44,8 @@ pub fn is_installed(root: &Path) -> bool {
     root.join(COMPLETE).exists()
 }
 
-/// Fills [`root`], if it is not filled already. Takes about a minute, prints what `debootstrap` prints, needs root and the Debian package
-/// `debootstrap`.
+/// Fills [`root`], if it is not filled already. Blocks for about a minute, passes what `debootstrap` prints to standard error, needs root
+/// and the Debian package `debootstrap`.
 ///
 /// # Errors
 ///
@@ -65,6 +66,8 @@ pub fn install() -> io::Result<PathBuf> {
         .arg(mirror)
         // What the packages' scripts would start, they do not start in single-user mode.
         .env("RUNLEVEL", "1")
+        .stdin(Stdio::null())
+        .stdout(io::stderr().as_fd().try_clone_to_owned()?)
         .status()
         .map_err(|error| io::Error::new(error.kind(), format!("cannot run debootstrap: {error}")))?;
     if !status.success() {

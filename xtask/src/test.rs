@@ -1,0 +1,70 @@
+//! `cargo xtask test`: everything that must pass. Cheap steps first; all of them run, and the summary names what failed.
+//!
+//! Clippy and `cargo doc` share their build of the dependencies, the tests and their documentation theirs.
+
+mod python;
+mod report;
+mod steps;
+mod tally;
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+
+use crate::{broker, tidy, workspace};
+use report::Report;
+use steps::Step;
+use tally::Tally;
+
+/// What the tests of all crates need beside Rust.
+const PACKAGES: [&str; 9] =
+    ["bubblewrap", "g++", "gcc", "iproute2", "poppler-utils", "procps", "python3", "python3-venv", "rabbitmq-server"];
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Also run what takes minutes: the tests marked `ignore`, and RabbitMQ 4 (root only)
+    #[arg(long)]
+    long: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    warren_debian::ensure(&PACKAGES)?;
+    if arguments.long {
+        broker::install_rabbitmq_4()?;
+    }
+    let skipped_file = workspace::target().join("skipped-tests");
+    std::fs::create_dir_all(workspace::target()).context("cannot make the target directory")?;
+    std::fs::write(&skipped_file, "").with_context(|| format!("cannot write {}", skipped_file.display()))?;
+
+    let mut report = Report::default();
+    report.step("format", || steps::cargo(&["fmt", "--all", "--check"]).run());
+    report.step("tidy", || tidy::check(workspace::root()));
+    report
+        .step("clippy", || steps::cargo(&["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]).run());
+    report.step("documentation", || {
+        steps::cargo(&["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "--deny warnings").run()
+    });
+    let python = report.optional_step("python packages", python::environment);
+
+    let mut tally = Tally::default();
+    let mut tests = test_step(arguments.long).env(warren_debian::SKIPPED_FILE, &skipped_file);
+    if let Some(python) = python {
+        tests = tests.env("WARREN_PYTHON", python);
+    }
+    if !report.step("tests", || tests.run_and_read(|line| tally.read(line))) {
+        // What did not compile, or was killed, prints no result.
+        tally.failed = tally.failed.max(1);
+    }
+    tally.skipped = std::fs::read_to_string(&skipped_file)?.lines().map(str::to_owned).collect();
+    Ok(report.finish(&tally, is_ci()))
+}
+
+fn test_step(long: bool) -> Step {
+    let step = steps::cargo(&["test", "--workspace", "--no-fail-fast"]);
+    if long { step.arguments(&["--", "--include-ignored"]) } else { step }
+}
+
+/// Whether a machine runs this: a test that skips itself is a failure then.
+fn is_ci() -> bool {
+    std::env::var("CI").is_ok_and(|value| value == "true")
+}
