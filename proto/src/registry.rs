@@ -1,5 +1,9 @@
 //! The list of all methods: for completion, help, and near names when one was mistyped.
 
+use warren_rpc::Method;
+
+use crate::{calculator, certificates, contests, grading, problems, runner, scoreboard};
+
 /// A method as a person at a terminal wants to know it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MethodInfo {
@@ -9,6 +13,14 @@ pub struct MethodInfo {
     pub summary: &'static str,
     /// Arguments to try it with, as on a command line.
     pub example: &'static str,
+    /// Most bytes of a request.
+    pub body_bytes_max: usize,
+}
+
+/// The method of this name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static MethodInfo> {
+    METHODS.iter().find(|method| method.name == name)
 }
 
 /// Every method, by service.
@@ -17,36 +29,50 @@ pub fn methods() -> &'static [MethodInfo] {
     METHODS
 }
 
-const fn method(name: &'static str, summary: &'static str, example: &'static str) -> MethodInfo {
-    MethodInfo { name, summary, example }
+const fn method<M: Method>(summary: &'static str, example: &'static str) -> MethodInfo {
+    MethodInfo { name: M::NAME, summary, example, body_bytes_max: M::BODY_BYTES_MAX }
 }
 
 const METHODS: &[MethodInfo] = &[
-    method("calculator.sum", "add two numbers", "a:=2 b:=3"),
-    method("calculator.mean", "average a list of numbers", "[10,20,30,40]"),
-    method("calculator.lookup", "look a person up by name", "nome=joao"),
-    method("calculator.info", "tell the operating system of the machine that answers", ""),
-    method("service_soma", "calculator.sum under the tutorial's name", "a:=10 b:=5"),
-    method("service_media", "calculator.mean under the tutorial's name", "[10,20,30,40]"),
-    method("service_busca", "calculator.lookup under the tutorial's name", "nome=joao"),
-    method("service_info", "calculator.info under the tutorial's name", ""),
-    method("problems.put", "store a problem package", "problem=sum package=BASE64"),
-    method("problems.get", "tell a problem's cases and limits", "problem=sum"),
-    method("problems.list", "list the stored problems", ""),
-    method("problems.fetch", "read a piece of a package (runners do)", "package_sha256=HEX offset_bytes:=0"),
-    method("contests.put", "store a contest", "-f contest.json"),
-    method("contests.get", "tell a contest's rules, problems and contestants", "contest=spring"),
-    method("grading.submit", "store a submission and put it in line", "problem=sum language=python source=@FILE"),
-    method("grading.wait", "wait for a submission's verdict", "submission=ID"),
-    method("grading.get", "tell what is known of a submission now", "submission=ID"),
-    method("runner.judge", "compile, run and judge a submission (grading does)", "-f judge.json"),
-    method("scoreboard.compute", "compute a board from its request alone", "-f board.json"),
-    method("scoreboard.get", "show a stored contest's board", "contest=spring"),
-    method(
-        "certificates.issue",
+    method::<calculator::Sum>("add two numbers", "a:=2 b:=3"),
+    method::<calculator::Mean>("average a list of numbers", "[10,20,30,40]"),
+    method::<calculator::Lookup>("look a person up by name", "nome=joao"),
+    method::<calculator::Info>("tell the operating system of the machine that answers", ""),
+    method::<calculator::Soma>("calculator.sum under the tutorial's name", "a:=10 b:=5"),
+    method::<calculator::Media>("calculator.mean under the tutorial's name", "[10,20,30,40]"),
+    method::<calculator::Busca>("calculator.lookup under the tutorial's name", "nome=joao"),
+    method::<calculator::InfoServico>("calculator.info under the tutorial's name", ""),
+    method::<problems::Put>("store a problem package", "problem=sum package=BASE64"),
+    method::<problems::Get>("tell a problem's cases and limits", "problem=sum"),
+    method::<problems::List>("list the stored problems", ""),
+    method::<problems::Fetch>("read a piece of a package (runners do)", "package_sha256=HEX offset_bytes:=0"),
+    method::<contests::Put>("store a contest", "-f contest.json"),
+    method::<contests::Get>("tell a contest's rules, problems and contestants", "contest=spring"),
+    method::<grading::Submit>("store a submission and put it in line", "problem=sum language=python source=@FILE"),
+    method::<grading::Wait>("wait for a submission's verdict", "submission=ID"),
+    method::<grading::Get>("tell what is known of a submission now", "submission=ID"),
+    method::<runner::Judge>("compile, run and judge a submission (grading does)", "-f judge.json"),
+    method::<scoreboard::Compute>("compute a board from its request alone", "-f board.json"),
+    method::<scoreboard::Get>("show a stored contest's board", "contest=spring"),
+    method::<certificates::Issue>(
         "issue a certificate, or answer the issued one",
         "contest=spring contest_title='Spring Cup' person=ana name='Ana' place:=1",
     ),
-    method("certificates.get", "answer a certificate with its PDF", "code=CODE"),
-    method("certificates.verify", "tell whether a code is genuine", "code=CODE"),
+    method::<certificates::Get>("answer a certificate with its PDF", "code=CODE"),
+    method::<certificates::Verify>("tell whether a code is genuine", "code=CODE"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_name_is_there_once() {
+        let names: BTreeSet<_> = methods().iter().map(|method| method.name).collect();
+        assert_eq!(names.len(), methods().len());
+        assert_eq!(find("problems.put").unwrap().body_bytes_max, problems::Put::BODY_BYTES_MAX);
+        assert!(find("nosuch.method").is_none());
+    }
+}

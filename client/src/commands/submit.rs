@@ -1,0 +1,63 @@
+//! `warren submit PROBLEM FILE`.
+
+use std::{path::Path, time::Duration};
+
+use warren_proto::grading::{
+    self, Language, SOURCE_BYTES_MAX, Submission, SubmissionRequest, SubmitReply, SubmitRequest,
+};
+use warren_rpc::CallOptions;
+
+use super::Session;
+use crate::{arguments::read_file, cli::Submit, failure::Failure};
+
+/// How long `--wait` waits if `--timeout` does not say otherwise: a compile, all cases, and others in line.
+const WAIT: Duration = Duration::from_secs(120);
+
+pub(super) async fn run(session: &Session, submit: &Submit) -> Result<(), Failure> {
+    let request = SubmitRequest {
+        problem: submit.problem.clone(),
+        language: language(submit)?,
+        source: read_source(&submit.file)?,
+        contest: submit.contest.clone(),
+        contestant: submit.contestant.clone(),
+        submitted_at_ms: None,
+    };
+    let SubmitReply { submission } = session.client.call_with::<grading::Submit>(&request, session.options()).await?;
+    if !submit.wait {
+        return session.output.value(&SubmitReply { submission });
+    }
+    let judged = wait(session, submission).await?;
+    session.output.value(&judged)
+}
+
+/// Waits for a verdict.
+pub(super) async fn wait(session: &Session, submission: String) -> Result<Submission, Failure> {
+    let options = CallOptions { deadline: session.timeout.unwrap_or(WAIT), ..CallOptions::default() };
+    Ok(session.client.call_with::<grading::Wait>(&SubmissionRequest { submission }, options).await?)
+}
+
+fn language(submit: &Submit) -> Result<Language, Failure> {
+    let known = || Language::ALL.map(Language::name).join(", ");
+    if let Some(name) = &submit.language {
+        let found = Language::ALL.into_iter().find(|language| language.name() == name);
+        return found.ok_or_else(|| Failure::usage(format!("--language: {name:?} is not one of {}", known())));
+    }
+    let extension = submit.file.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    Language::from_extension(extension).ok_or_else(|| {
+        Failure::usage(format!("{}: the language cannot be told from the file's ending", submit.file.display()))
+            .with_hint(format!("--language says: {}", known()))
+    })
+}
+
+/// Reads a source; looks at its size first, so that a wrong file is not read whole.
+fn read_source(file: &Path) -> Result<String, Failure> {
+    let metadata = file.metadata().map_err(|error| Failure::usage(format!("{}: {error}", file.display())))?;
+    if metadata.len() > SOURCE_BYTES_MAX as u64 {
+        let bytes = metadata.len();
+        return Err(Failure::usage(format!(
+            "source: {} has {bytes} bytes, at most {SOURCE_BYTES_MAX} are taken",
+            file.display()
+        )));
+    }
+    read_file(file)
+}

@@ -1,0 +1,49 @@
+//! Near names, for whoever mistyped one.
+
+use warren_proto::registry;
+
+/// Most names that a hint offers.
+const OFFERED: usize = 3;
+
+/// How alike two names must be, from 0 to 1, to be offered first.
+const ALIKE: f64 = 0.75;
+
+/// Known methods whose names are near to `name`, the nearest first; if none is alike, those of alike services, then any.
+pub(crate) fn methods(name: &str) -> Vec<&'static str> {
+    let mut near: Vec<_> =
+        registry::methods().iter().map(|method| (likeness(name, method.name), method.name)).collect();
+    near.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+    let alike = near.iter().filter(|(likeness, _)| *likeness >= ALIKE).count().clamp(1, OFFERED);
+    near.into_iter().take(alike).map(|(_, name)| name).collect()
+}
+
+/// The service that serves a method: what stands before the dot, except where several groups share a service.
+pub(crate) fn service_of(method: &str) -> &str {
+    match method.split_once('.') {
+        Some(("problems", _)) => "grading",
+        Some(("contests", _)) => "scoreboard",
+        Some((service, _)) => service,
+        None => "calculator",
+    }
+}
+
+/// How alike two method names are: as a whole, or in the part behind the dot where that part is the same.
+fn likeness(name: &str, known: &str) -> f64 {
+    let whole = strsim::normalized_damerau_levenshtein(name, known);
+    let part = |name: &str| name.rsplit('.').next().unwrap_or_default().to_owned();
+    let same_part = !part(name).is_empty() && part(name) == part(known);
+    if same_part { whole.max(0.8) } else { whole }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_of_the_finger_finds_its_method() {
+        assert_eq!(methods("calculator.summ")[0], "calculator.sum");
+        assert_eq!(methods("scorebord.compute")[0], "scoreboard.compute");
+        assert!(methods("certificate.verify").contains(&"certificates.verify"));
+        assert!(!methods("nosuch.method").is_empty());
+    }
+}

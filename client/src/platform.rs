@@ -1,0 +1,139 @@
+//! The whole platform in this process: a private broker, and an instance of every service.
+
+use std::path::{Path, PathBuf};
+
+use etcetera::{BaseStrategy, choose_base_strategy};
+use tempfile::TempDir;
+use warren_rabbitmq::{Node, NodeOptions};
+use warren_rpc::{Client, ClientOptions, Running, ServeOptions, Service};
+
+use crate::{
+    cli::ServiceName,
+    failure::{Exit, Failure},
+    output::note,
+    packages,
+};
+
+/// Every service, in the order in which they start.
+pub(crate) const ALL: [ServiceName; 5] = [
+    ServiceName::Calculator,
+    ServiceName::Scoreboard,
+    ServiceName::Certificates,
+    ServiceName::Runner,
+    ServiceName::Grading,
+];
+
+/// Instances of the runner beside one of everything else: as many programs are judged at a time.
+const RUNNERS: u16 = 2;
+
+/// A private broker and all services.
+#[derive(Debug)]
+pub(crate) struct Platform {
+    running: Vec<Running>,
+    client: Client,
+    node: Node,
+    /// Removed with the platform, if the data are not to be kept.
+    _temporary: Option<TempDir>,
+}
+
+impl Platform {
+    /// Starts the broker and the services. Without `data` they store in a temporary folder.
+    pub(crate) async fn start(data: Option<&Path>) -> Result<Self, Failure> {
+        packages::ensure()?;
+        let (folder, temporary) = match data {
+            Some(folder) => (folder.to_owned(), None),
+            None => {
+                let folder = tempfile::tempdir().map_err(|error| Failure::internal(error.to_string()))?;
+                (folder.path().to_owned(), Some(folder))
+            }
+        };
+        note("starting a private RabbitMQ and the services ...");
+        let node = Node::start(NodeOptions::default())
+            .await
+            .map_err(|error| Failure::new(Exit::BrokerUnreachable, error.to_string()))?;
+        let client = Client::connect(&node.url(), ClientOptions::default()).await?;
+        let mut running = Vec::new();
+        for name in ALL {
+            let instances = if name == ServiceName::Runner { RUNNERS } else { 1 };
+            running.extend(serve(name, instances, &client, &folder, &ServeOptions::default()).await?);
+        }
+        Ok(Self { running, client, node, _temporary: temporary })
+    }
+
+    /// A client of the private broker.
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The private broker's address.
+    pub(crate) fn url(&self) -> String {
+        self.node.url()
+    }
+
+    /// Stops everything in order.
+    pub(crate) async fn stop(self) {
+        stop(self.running).await;
+        self.client.close().await;
+        if let Err(error) = self.node.stop().await {
+            tracing::warn!(%error, "the private broker did not stop in order");
+        }
+    }
+}
+
+/// Shuts instances down side by side.
+pub(crate) async fn stop(running: Vec<Running>) {
+    futures::future::join_all(running.into_iter().map(Running::shutdown)).await;
+}
+
+/// Starts instances of a service.
+pub(crate) async fn serve(
+    name: ServiceName,
+    instances: u16,
+    client: &Client,
+    data: &Path,
+    options: &ServeOptions,
+) -> Result<Vec<Running>, Failure> {
+    std::fs::create_dir_all(data).map_err(|error| Failure::usage(format!("--data {}: {error}", data.display())))?;
+    let failed = |error: &dyn std::error::Error| Failure::internal(error.to_string());
+    match name {
+        ServiceName::Calculator => start(&warren_calculator::service(), instances, client, options).await,
+        ServiceName::Grading => {
+            let service = warren_grading::service(data).await.map_err(|error| failed(&error))?;
+            start(&service, instances, client, options).await
+        }
+        ServiceName::Runner => {
+            let runner = warren_runner::Options::default();
+            let service = warren_runner::service(data, runner).await.map_err(|error| failed(&error))?;
+            start(&service, instances, client, options).await
+        }
+        ServiceName::Scoreboard => {
+            let service = warren_scoreboard::service(data).await.map_err(|error| failed(&error))?;
+            start(&service, instances, client, options).await
+        }
+        ServiceName::Certificates => {
+            let certificates = warren_certificates::Options::default();
+            let service = warren_certificates::service(data, certificates).await.map_err(|error| failed(&error))?;
+            start(&service, instances, client, options).await
+        }
+    }
+}
+
+async fn start<S: Send + Sync + 'static>(
+    service: &Service<S>,
+    instances: u16,
+    client: &Client,
+    options: &ServeOptions,
+) -> Result<Vec<Running>, Failure> {
+    let mut running = Vec::with_capacity(instances.into());
+    for _ in 0..instances {
+        running.push(service.serve(client, options.clone()).await?);
+    }
+    Ok(running)
+}
+
+/// Where services store if nothing else is said: `warren` in the user's data directory.
+pub(crate) fn default_data() -> Result<PathBuf, Failure> {
+    let directories = choose_base_strategy()
+        .map_err(|error| Failure::usage(format!("{error}")).with_hint("--data names a folder"))?;
+    Ok(directories.data_dir().join("warren"))
+}

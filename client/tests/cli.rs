@@ -1,0 +1,11 @@
+//! The `warren` program as a person or a script uses it: the real binary, a real broker, the real sandbox.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod cli {
+    mod bad_input;
+    mod call;
+    mod contest;
+    mod program;
+    mod serve;
+}
