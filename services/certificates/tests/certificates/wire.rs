@@ -1,0 +1,30 @@
+//! The methods over RabbitMQ.
+
+use warren_certificates::{Options, service};
+use warren_proto::certificates::{CodeRequest, Get, Issue, Verify};
+use warren_rpc::{CallError, Client, ClientOptions, Code, ServeOptions};
+
+use crate::request;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_certificate_is_issued_fetched_and_verified_over_the_broker() {
+    let Some(node) = warren_rabbitmq::testing::node_or_skip().await else { return };
+    let url = node.vhost("certificates").await.unwrap();
+    let client = Client::connect(&url, ClientOptions::default()).await.unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let service = service(dir.path(), Options::default()).await.unwrap();
+    let running = service.serve(&client, ServeOptions::default()).await.unwrap();
+
+    let issued = client.call::<Issue>(&request("ana")).await.unwrap();
+    let of_code = |code: &str| CodeRequest { code: code.to_owned() };
+    let got = client.call::<Get>(&of_code(&issued.code)).await.unwrap();
+    assert!(got.pdf.starts_with(b"%PDF-"));
+    assert_eq!(got.certificate, issued);
+    assert!(client.call::<Verify>(&of_code(&issued.code)).await.unwrap().valid);
+    assert!(!client.call::<Verify>(&of_code("nonsense")).await.unwrap().valid);
+    let unknown = client.call::<Get>(&of_code("0123-4567-89BC-DFGM")).await;
+    assert!(matches!(unknown, Err(CallError::Status(status)) if status.code == Code::NotFound));
+
+    running.shutdown().await;
+    client.close().await;
+}
