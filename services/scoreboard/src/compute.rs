@@ -58,66 +58,70 @@ fn seen_runs(request: &ComputeRequest) -> Vec<SeenRun<'_>> {
         .collect()
 }
 
-fn board<'a, S: Scoring<'a>>(request: &'a ComputeRequest, runs: &[SeenRun<'a>], scoring: &S) -> Vec<Row> {
-    let columns = request.problems.len();
-    let mut cells = vec![S::Cell::default(); request.contestants.len() * columns];
-    let mut firsts = vec![FirstToSolve::default(); columns];
-    for run in runs {
-        scoring.count(&mut cells[run.contestant * columns + run.problem], run);
-        if run.judged.is_none() {
-            firsts[run.problem].note_unjudged(run);
-        }
-    }
+fn board<'a, S: Scoring<'a>>(request: &'a ComputeRequest, runs: &[SeenRun<'a>], scoring: &'a S) -> Vec<Row> {
+    let grid = Grid::fill(request, runs, scoring);
+    let totals: Vec<_> = (0..request.contestants.len()).map(|row| scoring.total(grid.cells(row))).collect();
+    let standings: Vec<_> = totals.iter().map(|total| &total.standing).collect();
+    let ranked = rank(&standings, |row| &request.contestants[row].id);
+    ranked.into_iter().map(|(row, rank)| grid.show(row, rank, &totals[row])).collect()
+}
 
-    let cells_of = |contestant: usize| &cells[contestant * columns..(contestant + 1) * columns];
-    for contestant in 0..request.contestants.len() {
-        for (cell, first) in cells_of(contestant).iter().zip(&mut firsts) {
-            if let Some(time_ms) = scoring.summary(cell).solved_at_ms {
-                first.note_solved(time_ms);
+/// All cells of a board, in the request's order.
+struct Grid<'a, S: Scoring<'a>> {
+    request: &'a ComputeRequest,
+    scoring: &'a S,
+    /// Row by row.
+    cells: Vec<S::Cell>,
+    /// A problem each.
+    firsts: Vec<FirstToSolve>,
+}
+
+impl<'a, S: Scoring<'a>> Grid<'a, S> {
+    fn fill(request: &'a ComputeRequest, runs: &[SeenRun<'a>], scoring: &'a S) -> Self {
+        let (rows, columns) = (request.contestants.len(), request.problems.len());
+        let mut cells = vec![S::Cell::default(); rows * columns];
+        let mut firsts = vec![FirstToSolve::default(); columns];
+        for run in runs {
+            scoring.count(&mut cells[run.contestant * columns + run.problem], run);
+            if run.judged.is_none() {
+                firsts[run.problem].note_unjudged(run);
             }
         }
+        for (cell, problem) in cells.iter().zip((0..columns).cycle()) {
+            if let Some(time_ms) = scoring.summary(cell).solved_at_ms {
+                firsts[problem].note_solved(time_ms);
+            }
+        }
+        Self { request, scoring, cells, firsts }
     }
 
-    let totals: Vec<_> = (0..request.contestants.len()).map(|contestant| scoring.total(cells_of(contestant))).collect();
-    let standings: Vec<_> = totals.iter().map(|total| &total.standing).collect();
-    rank(&standings, |contestant| &request.contestants[contestant].id)
-        .into_iter()
-        .map(|(contestant, rank)| Row {
-            problems: shown_cells(request, scoring, cells_of(contestant), &firsts, contestant),
-            ..shown_row(&request.contestants[contestant].id, rank, &totals[contestant])
-        })
-        .collect()
-}
-
-fn shown_row<Standing>(contestant: &str, rank: u32, total: &Total<Standing>) -> Row {
-    Row {
-        rank,
-        contestant: contestant.to_owned(),
-        solved: total.solved,
-        penalty: total.penalty,
-        points: points::from_hundredths(total.points_hundredths),
-        problems: Vec::new(),
+    fn cells(&self, row: usize) -> &[S::Cell] {
+        let columns = self.firsts.len();
+        &self.cells[row * columns..(row + 1) * columns]
     }
-}
 
-fn shown_cells<'a, S: Scoring<'a>>(
-    request: &ComputeRequest,
-    scoring: &S,
-    cells: &[S::Cell],
-    firsts: &[FirstToSolve],
-    contestant: usize,
-) -> Vec<Cell> {
-    let shown = |((problem, cell), first): ((&warren_proto::scoreboard::Problem, &S::Cell), &FirstToSolve)| {
-        let summary = scoring.summary(cell);
+    fn show(&self, row: usize, rank: u32, total: &Total<S::Standing>) -> Row {
+        let cells = self.request.problems.iter().zip(self.cells(row)).zip(&self.firsts);
+        Row {
+            rank,
+            contestant: self.request.contestants[row].id.clone(),
+            solved: total.solved,
+            penalty: total.penalty,
+            points: points::from_hundredths(total.points_hundredths),
+            problems: cells.map(|((problem, cell), first)| self.show_cell(row, &problem.id, cell, first)).collect(),
+        }
+    }
+
+    fn show_cell(&self, row: usize, problem: &str, cell: &S::Cell, first: &FirstToSolve) -> Cell {
+        let summary = self.scoring.summary(cell);
         Cell {
-            problem: problem.id.clone(),
+            problem: problem.to_owned(),
             tries: summary.tries,
             pending: summary.pending,
             solved: summary.solved_at_ms.is_some(),
             time_ms: summary.solved_at_ms,
             points: points::from_hundredths(summary.points_hundredths),
-            first_to_solve: summary.solved_at_ms.is_some_and(|time_ms| first.is_first(contestant, time_ms)),
+            first_to_solve: summary.solved_at_ms.is_some_and(|time_ms| first.is_first(row, time_ms)),
         }
-    };
-    request.problems.iter().zip(cells).zip(firsts).map(shown).collect()
+    }
 }
