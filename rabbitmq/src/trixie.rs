@@ -49,11 +49,15 @@ pub fn is_installed(root: &Path) -> bool {
 ///
 /// # Errors
 ///
-/// If the apt sources name no mirror or `debootstrap` fails.
+/// If this is not root, the apt sources name no mirror or `debootstrap` fails.
 pub fn install() -> io::Result<PathBuf> {
     let root = root()?;
     if is_installed(&root) {
         return Ok(root);
+    }
+    if !nix::unistd::geteuid().is_root() {
+        let reason = "only root can install and run it (it is entered with chroot)";
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, reason));
     }
     if root.exists() {
         fs::remove_dir_all(&root)?;

@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 #[derive(Debug, Parser)]
-#[command(name = "cargo xtask", about = "What a maintainer of Warren runs")]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", about = "What a maintainer of Warren runs")]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
