@@ -12,44 +12,68 @@ use lapin::{
     uri::AMQPUri,
 };
 
-use crate::error::{BrokerError, ConnectError};
+use crate::error::{BrokerError, ConnectError, NameError};
 
 /// The topic exchange of events; routing keys are like `grading.judged`.
 pub(crate) const EVENTS_EXCHANGE: &str = "warren.events";
 
-/// How to connect.
+/// Longest a channel or a connection may take to close in order. A broker that blocks publishers reads nothing more, so
+/// it would not answer at all.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A name as AMQP carries it. lapin's own conversions panic when a text is too long.
+pub(crate) fn name(what: &'static str, text: &str) -> Result<ShortString, NameError> {
+    let refused = NameError { what, bytes: text.len() };
+    if text.is_empty() { Err(refused) } else { ShortString::try_new(text).map_err(|_| refused) }
+}
+
+/// Where a broker is.
 #[derive(Clone, Debug)]
-pub(crate) struct ConnectOptions<'a> {
-    /// Shown by the broker beside the connection.
-    pub(crate) name: &'a str,
-    pub(crate) connect_timeout: Duration,
-    pub(crate) heartbeat: Duration,
-}
+pub(crate) struct Address(AMQPUri);
 
-/// Opens a connection. lapin's own recovery stays off: it does not recover channel errors and gives up silently.
-pub(crate) async fn connect(url: &str, options: &ConnectOptions<'_>) -> Result<Connection, ConnectError> {
-    let mut uri: AMQPUri = url.parse().map_err(|problem| ConnectError::Address { problem })?;
-    let address = format!("{}:{}", uri.authority.host, uri.authority.port);
-    uri.query.heartbeat = uri.query.heartbeat.or(Some(u16::try_from(options.heartbeat.as_secs()).unwrap_or(u16::MAX)));
-    let properties = ConnectionProperties::default().with_connection_name(options.name.into());
-    match tokio::time::timeout(options.connect_timeout, Connection::connect_uri(uri, properties)).await {
-        Ok(Ok(connection)) => Ok(connection),
-        Ok(Err(source)) => Err(ConnectError::Unreachable { address, source: source.into() }),
-        Err(_) => Err(ConnectError::TimedOut { address }),
+impl Address {
+    pub(crate) fn parse(url: &str) -> Result<Self, ConnectError> {
+        // lapin's parser may repeat the whole address, and the password is in there.
+        let refused = |problem: String| ConnectError::Address { problem: problem.replace(url, "...") };
+        let uri: AMQPUri = url.parse().map_err(refused)?;
+        match ShortString::try_new(uri.vhost.as_str()) {
+            Ok(_) => Ok(Self(uri)),
+            Err(_) => Err(refused("the name of the virtual host has over 255 bytes".to_owned())),
+        }
+    }
+
+    /// For people: without the password.
+    pub(crate) fn host_and_port(&self) -> String {
+        format!("{}:{}", self.0.authority.host, self.0.authority.port)
     }
 }
 
-/// Closes a connection in order; an error means that it is closed already.
+/// Opens a connection, shown by the broker under `name`. lapin's own recovery stays off: it does not recover channel
+/// errors and gives up silently.
+pub(crate) async fn connect(address: Address, name: &str, heartbeat: Duration) -> Result<Connection, BrokerError> {
+    let Address(mut uri) = address;
+    // Whole seconds on the wire, and 0 would turn heartbeats off.
+    let seconds = heartbeat.as_millis().div_ceil(1000).clamp(1, u16::MAX.into());
+    uri.query.heartbeat = uri.query.heartbeat.or(u16::try_from(seconds).ok());
+    let properties = ConnectionProperties::default().with_connection_name(name.into());
+    Ok(Connection::connect_uri(uri, properties).await?)
+}
+
+/// Closes a connection in order, if the broker answers in time. An error means that it is closed already.
 pub(crate) async fn close(connection: &Connection) {
-    if let Err(error) = connection.close(200, "bye".into()).await {
-        tracing::debug!(%error, "the connection was closed already");
+    match tokio::time::timeout(CLOSE_TIMEOUT, connection.close(200, "bye".into())).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "the connection was closed already"),
+        Err(_) => tracing::warn!("the broker did not answer that the connection closes"),
     }
 }
 
-/// Closes a channel in order: what it has not acked goes back to the queues.
+/// Closes a channel in order, if the broker answers in time: what it has not acked goes back to the queues.
 pub(crate) async fn close_channel(channel: &Channel) {
-    if let Err(error) = channel.close(200, "bye".into()).await {
-        tracing::debug!(%error, "the channel was closed already");
+    match tokio::time::timeout(CLOSE_TIMEOUT, channel.close(200, "bye".into())).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "the channel was closed already"),
+        Err(_) => tracing::warn!("the broker did not answer that a channel closes"),
     }
 }
 
@@ -61,10 +85,10 @@ pub(crate) async fn confirming_channel(connection: &Connection) -> Result<Channe
 }
 
 /// Declares a method's queue: durable, for RabbitMQ 4 refuses shared transient ones.
-pub(crate) async fn declare_shared_queue(channel: &Channel, queue: &str) -> Result<(), BrokerError> {
+pub(crate) async fn declare_shared_queue(channel: &Channel, queue: &ShortString) -> Result<(), BrokerError> {
     let options =
         QueueDeclareOptions { passive: false, durable: true, exclusive: false, auto_delete: false, nowait: false };
-    channel.queue_declare(queue.into(), options, FieldTable::default()).await?;
+    channel.queue_declare(queue.clone(), options, FieldTable::default()).await?;
     Ok(())
 }
 
@@ -85,9 +109,9 @@ pub(crate) async fn declare_events_exchange(channel: &Channel) -> Result<(), Bro
 }
 
 /// Lets a queue have the events of a key.
-pub(crate) async fn bind_event(channel: &Channel, queue: &str, key: &str) -> Result<(), BrokerError> {
+pub(crate) async fn bind_event(channel: &Channel, queue: &ShortString, key: &ShortString) -> Result<(), BrokerError> {
     let options = QueueBindOptions { nowait: false };
-    channel.queue_bind(queue.into(), EVENTS_EXCHANGE.into(), key.into(), options, FieldTable::default()).await?;
+    channel.queue_bind(queue.clone(), EVENTS_EXCHANGE.into(), key.clone(), options, FieldTable::default()).await?;
     Ok(())
 }
 
@@ -101,19 +125,19 @@ pub(crate) async fn consume_replies(channel: &Channel, queue: &ShortString) -> R
 /// Consumes requests or events, at most `prefetch` of them unsettled at a time.
 pub(crate) async fn consume_shared(
     channel: &Channel,
-    queue: &str,
-    tag: &str,
+    queue: &ShortString,
+    tag: &ShortString,
     prefetch: u16,
 ) -> Result<Consumer, BrokerError> {
     channel.basic_qos(prefetch, BasicQosOptions { global: false }).await?;
     let options = BasicConsumeOptions { no_local: false, no_ack: false, exclusive: false, nowait: false };
-    Ok(channel.basic_consume(queue.into(), tag.into(), options, FieldTable::default()).await?)
+    Ok(channel.basic_consume(queue.clone(), tag.clone(), options, FieldTable::default()).await?)
 }
 
 /// Stops deliveries to a consumer; what it holds stays its own.
-pub(crate) async fn cancel_consumer(channel: &Channel, tag: &str) {
-    if let Err(error) = channel.basic_cancel(tag.into(), BasicCancelOptions { nowait: false }).await {
-        tracing::debug!(%error, tag, "the consumer was gone already");
+pub(crate) async fn cancel_consumer(channel: &Channel, tag: &ShortString) {
+    if let Err(error) = channel.basic_cancel(tag.clone(), BasicCancelOptions { nowait: false }).await {
+        tracing::debug!(%error, %tag, "the consumer was gone already");
     }
 }
 

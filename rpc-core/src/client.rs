@@ -1,22 +1,24 @@
 //! The calling side: one connection, one callback queue, one map of pending calls.
 
+mod link;
+
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use futures::StreamExt;
-use lapin::{Channel, Connection, Consumer, types::ShortString};
+use lapin::{Connection, types::ShortString};
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::Instrument;
 use uuid::Uuid;
 
+use self::link::Link;
 use crate::{
     amqp,
     codec::Codec,
-    error::{BrokerError, CallError, ConnectError, PublishError, RejectReason},
+    error::{CallError, ConnectError, PublishError, RejectReason},
     method::{BODY_BYTES_MAX, Event, Method},
     pending::PendingCalls,
-    publisher::{Outgoing, Publisher, Receipt, Returned},
+    publisher::{Outgoing, Publisher, Receipt},
     status::Status,
     wire::{self, Answer, RequestHead},
 };
@@ -24,15 +26,15 @@ use crate::{
 /// How a client connects, and what it holds at most.
 #[derive(Clone, Debug)]
 pub struct ClientOptions {
-    /// Shown by the broker beside the connection, and sent as `app_id`. Default: `warren`.
+    /// Shown by the broker beside the connection, and sent as `app_id`. 1 to 255 bytes. Default: `warren`.
     pub name: String,
     /// How requests and events are written. Replies come in the same form. Default: msgpack.
     pub codec: Codec,
     /// Most calls unanswered at a time; one more ends [`CallError::Rejected`] at once. Default: 16,384.
     pub in_flight_max: usize,
-    /// Longest the broker may take to accept the connection. Default: 10 s.
+    /// Longest the broker may take to accept the connection and open channels. Default: 10 s.
     pub connect_timeout: Duration,
-    /// A connection that is silent is noticed within 2.5 of these. Default: 10 s.
+    /// A connection that is silent is noticed within 2.5 of these. Whole seconds, rounded up. Default: 10 s.
     pub heartbeat: Duration,
 }
 
@@ -53,7 +55,7 @@ impl Default for ClientOptions {
 pub struct CallOptions {
     /// The call ends within this, with `deadline_exceeded` at the latest; the instance is told too. Default: 10 s.
     pub deadline: Duration,
-    /// The idempotency key. The same over every attempt at the same work; absent: a new UUIDv7.
+    /// The idempotency key, 1 to 255 bytes. The same over every attempt at the same work; absent: a new UUIDv7.
     pub call_id: Option<String>,
 }
 
@@ -75,15 +77,17 @@ pub struct Client {
 
 #[derive(Debug)]
 struct Inner {
-    connection: Connection,
+    connection: Arc<Connection>,
     publisher: Publisher,
     pending: Arc<PendingCalls<Answer>>,
     callback_queue: ShortString,
     options: ClientOptions,
+    /// The options' name, as AMQP carries it.
+    app_id: ShortString,
     /// Fires when the connection is lost.
     lost: CancellationToken,
-    /// Ends the reader of replies with the last clone.
-    _reader: DropGuard,
+    /// Closes the connection with the last clone.
+    _keeper: DropGuard,
 }
 
 impl Client {
@@ -97,26 +101,33 @@ impl Client {
     ///
     /// Dropped before it returns, the connection is closed in the background.
     pub async fn connect(url: &str, options: ClientOptions) -> Result<Self, ConnectError> {
-        let connect = amqp::ConnectOptions {
-            name: &options.name,
-            connect_timeout: options.connect_timeout,
-            heartbeat: options.heartbeat,
+        let address = amqp::Address::parse(url)?;
+        let app_id = amqp::name("client's name", &options.name)?;
+        let host = address.host_and_port();
+        let opening = Link::open(address, &options);
+        let link = match tokio::time::timeout(options.connect_timeout, opening).await {
+            Ok(Ok(link)) => link,
+            Ok(Err(source)) => return Err(ConnectError::Unreachable { address: host, source }),
+            Err(_) => return Err(ConnectError::TimedOut { address: host }),
         };
-        let connection = amqp::connect(url, &connect).await?;
-        // A name of our own: `amq.gen-*` names cannot be declared again, and a queue's name tells an operator whose it is.
-        let callback_queue = ShortString::from(format!("warren.reply.{}", Uuid::new_v4()));
-        let (replies, publishing) = open_channels(&connection, &callback_queue).await.map_err(|source| {
-            ConnectError::Unreachable { address: "the broker (opening channels)".to_owned(), source }
-        })?;
         let pending = PendingCalls::new(options.in_flight_max);
+        let lost = CancellationToken::new();
+        let Link { connection, callback_queue, replies, publishing } = link;
         let publisher = Publisher::start(publishing, {
             let pending = Arc::clone(&pending);
-            move |returned| on_return(&pending, returned)
+            move |returned| link::on_return(&pending, returned)
         });
-        let (lost, reader) = (CancellationToken::new(), CancellationToken::new());
-        tokio::spawn(read_replies(replies, Arc::clone(&pending), lost.clone(), reader.clone()));
-        let _reader = reader.drop_guard();
-        Ok(Self { inner: Arc::new(Inner { connection, publisher, pending, callback_queue, options, lost, _reader }) })
+        let keeper = link::Keeper {
+            connection: Arc::clone(&connection),
+            pending: Arc::clone(&pending),
+            publisher_failed: publisher.failed(),
+            lost: lost.clone(),
+            dropped: CancellationToken::new(),
+        };
+        let _keeper = keeper.dropped.clone().drop_guard();
+        tokio::spawn(keeper.keep(replies));
+        let inner = Inner { connection, publisher, pending, callback_queue, options, app_id, lost, _keeper };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Calls a method, with the default [`CallOptions`].
@@ -194,19 +205,21 @@ impl Client {
             let method = method.to_owned();
             return Err(RejectReason::BodyTooLarge { method, body_bytes: body.len(), body_bytes_max }.into());
         }
+        let queue = amqp::name("method's name", method).map_err(RejectReason::from)?;
         let call_id = options.call_id.unwrap_or_else(|| Uuid::now_v7().to_string());
-        let span = tracing::debug_span!("rpc.call", method, call_id = call_id.as_str());
-        let attempt = self.attempt(method, codec, body, &call_id, options.deadline);
+        let call_id = amqp::name("call id", &call_id).map_err(RejectReason::from)?;
+        let span = tracing::debug_span!("rpc.call", method, %call_id);
+        let attempt = self.attempt(queue, codec, body, call_id, options.deadline);
         attempt.instrument(span).await?.into_result().map_err(CallError::from)
     }
 
     /// One request and its answer, within the deadline.
     async fn attempt(
         &self,
-        method: &str,
+        queue: ShortString,
         codec: Codec,
         body: Bytes,
-        call_id: &str,
+        call_id: ShortString,
         deadline: Duration,
     ) -> Result<Answer, CallError> {
         let inner = &*self.inner;
@@ -216,14 +229,14 @@ impl Client {
             correlation_id: call.id(),
             call_id,
             reply_to: &inner.callback_queue,
-            app_id: &inner.options.name,
+            app_id: &inner.app_id,
             codec,
             remaining: deadline.min(DEADLINE_MAX),
         }
-        .to_properties();
+        .into_properties();
         let request = Outgoing {
             exchange: ShortString::default(),
-            routing_key: method.into(),
+            routing_key: queue.clone(),
             mandatory: true,
             properties,
             body,
@@ -234,7 +247,7 @@ impl Client {
             call.outcome().await
         };
         tokio::time::timeout_at(ends_at, answered).await.unwrap_or_else(|_| {
-            Err(Status::deadline_exceeded(format!("no reply of {method} within {deadline:?}")).into())
+            Err(Status::deadline_exceeded(format!("no reply of {queue} within {deadline:?}")).into())
         })
     }
 
@@ -254,8 +267,9 @@ impl Client {
             let (body_bytes, method) = (body.len(), E::KEY.to_owned());
             return Err(RejectReason::BodyTooLarge { method, body_bytes, body_bytes_max: BODY_BYTES_MAX }.into());
         }
-        let properties = wire::event_properties(codec, &self.inner.options.name);
-        self.inner.publisher.publish(amqp::EVENTS_EXCHANGE, E::KEY.into(), properties, body).await
+        let key = amqp::name("event's key", E::KEY).map_err(RejectReason::from)?;
+        let properties = wire::event_properties(codec, &self.inner.app_id);
+        self.inner.publisher.publish(amqp::EVENTS_EXCHANGE.into(), key, properties, body).await
     }
 
     /// Calls that have not ended.
@@ -264,13 +278,17 @@ impl Client {
         self.inner.pending.in_flight()
     }
 
-    /// Waits until the connection is lost. A client does not connect again: make a new one.
+    /// Waits until the connection is lost or closed. A client does not connect again: make a new one.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future changes nothing.
     pub async fn lost(&self) {
         self.inner.lost.cancelled().await;
     }
 
     /// Closes the connection in order. Calls of other clones that have not ended end
-    /// [`CallError::ConnectionLost`].
+    /// [`CallError::ConnectionLost`], and instances that it serves end. Waits for the broker's answer, 5 s at most.
     pub async fn close(self) {
         amqp::close(&self.inner.connection).await;
     }
@@ -279,59 +297,15 @@ impl Client {
         &self.inner.connection
     }
 
-    pub(crate) fn options(&self) -> &ClientOptions {
-        &self.inner.options
+    /// Fires when the connection is lost.
+    pub(crate) fn lost_token(&self) -> CancellationToken {
+        self.inner.lost.clone()
+    }
+
+    pub(crate) fn app_id(&self) -> &ShortString {
+        &self.inner.app_id
     }
 }
 
 /// Longer than any call, shorter than what overflows an instant.
 const DEADLINE_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
-
-/// One channel for replies, and one for requests: a channel error of one leaves the other.
-async fn open_channels(
-    connection: &Connection,
-    callback_queue: &ShortString,
-) -> Result<(Consumer, Channel), BrokerError> {
-    let consuming = connection.create_channel().await?;
-    amqp::declare_events_exchange(&consuming).await?;
-    amqp::declare_callback_queue(&consuming, callback_queue).await?;
-    let replies = amqp::consume_replies(&consuming, callback_queue).await?;
-    Ok((replies, amqp::confirming_channel(connection).await?))
-}
-
-fn on_return(pending: &PendingCalls<Answer>, returned: Returned) {
-    match returned.correlation_id {
-        Some(id) => {
-            pending.end(id, Err(CallError::Unroutable { method: returned.routing_key }));
-        }
-        None => tracing::warn!(routing_key = returned.routing_key, "a message came back that is no request"),
-    }
-}
-
-async fn read_replies(
-    mut replies: Consumer,
-    pending: Arc<PendingCalls<Answer>>,
-    lost: CancellationToken,
-    dropped: CancellationToken,
-) {
-    let source = loop {
-        let next = tokio::select! {
-            () = dropped.cancelled() => return,
-            next = replies.next() => next,
-        };
-        match next {
-            Some(Ok(reply)) => match wire::correlation_id(&reply.properties) {
-                Some(id) => {
-                    if !pending.end(id, Ok(Answer::read(&reply.properties, reply.data))) {
-                        tracing::debug!(%id, "a reply came after its call had ended");
-                    }
-                }
-                None => tracing::warn!("a reply came without a correlation id of ours"),
-            },
-            Some(Err(error)) => break Some(BrokerError::from(error)),
-            None => break None,
-        }
-    };
-    pending.close(source.as_ref());
-    lost.cancel();
-}

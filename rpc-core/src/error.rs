@@ -7,6 +7,16 @@ use crate::{codec::EncodeError, status::Status};
 #[error(transparent)]
 pub struct BrokerError(#[from] lapin::Error);
 
+/// A name that AMQP cannot carry: its short strings have 255 bytes at most (section 4.2.5.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the {what} has {bytes} bytes, where 1 to 255 are taken")]
+pub struct NameError {
+    /// Whose name: `call id`.
+    pub what: &'static str,
+    /// Its length.
+    pub bytes: usize,
+}
+
 /// Why there is no connection.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -17,6 +27,9 @@ pub enum ConnectError {
         /// What is wrong with it.
         problem: String,
     },
+    /// [`ClientOptions::name`](crate::ClientOptions::name) cannot be carried. Nothing was tried.
+    #[error(transparent)]
+    Name(#[from] NameError),
     /// Nothing answers there, or what answers refuses: wrong password, no such virtual host, not AMQP.
     #[error("the broker at {address} cannot be reached: {source}")]
     Unreachable {
@@ -25,7 +38,7 @@ pub enum ConnectError {
         /// What AMQP said.
         source: BrokerError,
     },
-    /// The handshake took longer than `connect_timeout`.
+    /// The handshake and the opening of channels took longer than `connect_timeout`.
     #[error("the broker at {address} did not answer in time")]
     TimedOut {
         /// Where, without the password.
@@ -84,6 +97,9 @@ pub enum RejectReason {
     /// The request cannot be written in the codec. Retrying does not help.
     #[error(transparent)]
     Encode(#[from] EncodeError),
+    /// The method's name, the call id or the event's key cannot be carried. Retrying does not help.
+    #[error(transparent)]
+    Name(#[from] NameError),
 }
 
 /// Why a message may not have been published.
@@ -105,6 +121,9 @@ pub enum PublishError {
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServeError {
+    /// The name of a queue, an event or the instance cannot be carried. Nothing was started.
+    #[error(transparent)]
+    Name(#[from] NameError),
     /// The broker refused a queue, an exchange, a binding or a consumer: most often it exists with other arguments.
     #[error("{queue} cannot be served: {source}")]
     Declare {
@@ -113,6 +132,10 @@ pub enum ServeError {
         /// What AMQP said.
         source: BrokerError,
     },
+    /// The connection to the broker was lost, or the channel for replies: the instance has stopped, and what it held
+    /// goes back to the queues.
+    #[error("the connection to the broker was lost")]
+    ConnectionLost,
     /// The broker ended the consumer: the queue was deleted, or the connection lost.
     #[error("the broker ended the consumer of {queue}")]
     ConsumerEnded {

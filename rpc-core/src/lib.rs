@@ -60,7 +60,7 @@ mod wire;
 pub use client::{CallOptions, Client, ClientOptions};
 pub use codec::{Codec, DEPTH_MAX, DecodeError, EncodeError};
 pub use context::Context;
-pub use error::{BrokerError, CallError, ConnectError, PublishError, RejectReason, ServeError};
+pub use error::{BrokerError, CallError, ConnectError, NameError, PublishError, RejectReason, ServeError};
 pub use method::{BODY_BYTES_MAX, Event, Method};
 pub use service::{MethodOptions, Running, ServeOptions, Service};
 pub use status::{Code, Retry, Status, UnknownCode};

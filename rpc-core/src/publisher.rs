@@ -14,6 +14,7 @@ use bytes::Bytes;
 use futures::future::join_all;
 use lapin::{BasicProperties, Channel, Confirmation, PublisherConfirm, types::ShortString};
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
@@ -84,6 +85,7 @@ impl Receipt {
 #[derive(Clone, Debug)]
 pub(crate) struct Publisher {
     outgoing: mpsc::Sender<Outgoing>,
+    failed: CancellationToken,
 }
 
 /// A message that no queue took.
@@ -102,8 +104,15 @@ impl Publisher {
         // Unbounded: each entry is a message that the broker has and will confirm, and callers bound those.
         let (written, written_rx) = mpsc::unbounded_channel();
         tokio::spawn(write(channel, outgoing_rx, written));
-        tokio::spawn(await_confirms(written_rx, on_return));
-        Self { outgoing }
+        let failed = CancellationToken::new();
+        tokio::spawn(await_confirms(written_rx, on_return, failed.clone()));
+        Self { outgoing, failed }
+    }
+
+    /// Fires when a message could not be published: the channel is closed, and nothing will pass it any more. The broker
+    /// can close a channel and keep the connection, so whoever stands on this one must look.
+    pub(crate) fn failed(&self) -> CancellationToken {
+        self.failed.clone()
     }
 
     /// Queues a message for writing; waits while too many are queued.
@@ -118,15 +127,14 @@ impl Publisher {
     /// Publishes and waits for the broker's confirm.
     pub(crate) async fn publish(
         &self,
-        exchange: &str,
+        exchange: ShortString,
         routing_key: ShortString,
         properties: BasicProperties,
         body: Bytes,
     ) -> Result<(), PublishError> {
         let (receipt, confirm) = oneshot::channel();
         let receipt = Receipt::Confirm(receipt);
-        self.send(Outgoing { exchange: exchange.into(), routing_key, mandatory: false, properties, body, receipt })
-            .await;
+        self.send(Outgoing { exchange, routing_key, mandatory: false, properties, body, receipt }).await;
         confirm.await.unwrap_or(Err(PublishError::ConnectionLost { source: None }))
     }
 }
@@ -156,9 +164,15 @@ async fn write(channel: Channel, mut outgoing: mpsc::Receiver<Outgoing>, written
             }
         }
     }
+    // Nobody waits for a confirm: who does holds a sender.
+    amqp::close_channel(&channel).await;
 }
 
-async fn await_confirms(mut written: mpsc::UnboundedReceiver<Written>, on_return: impl Fn(Returned)) {
+async fn await_confirms(
+    mut written: mpsc::UnboundedReceiver<Written>,
+    on_return: impl Fn(Returned),
+    failed: CancellationToken,
+) {
     while let Some((receipt, publish)) = written.recv().await {
         let confirmation = match publish {
             Ok(confirm) => confirm.await,
@@ -175,7 +189,10 @@ async fn await_confirms(mut written: mpsc::UnboundedReceiver<Written>, on_return
                 }
                 if refused { receipt.refused() } else { receipt.confirmed() }
             }
-            Err(error) => receipt.lost(&error.into()),
+            Err(error) => {
+                receipt.lost(&error.into());
+                failed.cancel();
+            }
         }
     }
 }

@@ -35,15 +35,15 @@ const PERSISTENT: u8 = 2;
 #[derive(Debug)]
 pub(crate) struct RequestHead<'a> {
     pub(crate) correlation_id: Uuid,
-    pub(crate) call_id: &'a str,
+    pub(crate) call_id: ShortString,
     pub(crate) reply_to: &'a ShortString,
-    pub(crate) app_id: &'a str,
+    pub(crate) app_id: &'a ShortString,
     pub(crate) codec: Codec,
     pub(crate) remaining: Duration,
 }
 
 impl RequestHead<'_> {
-    pub(crate) fn to_properties(&self) -> BasicProperties {
+    pub(crate) fn into_properties(self) -> BasicProperties {
         let now_ms = unix_ms();
         let remaining_ms = i64::try_from(self.remaining.as_millis()).unwrap_or(i64::MAX);
         let mut headers = FieldTable::default();
@@ -52,7 +52,7 @@ impl RequestHead<'_> {
         headers.insert(CALLER.into(), AMQPValue::LongString(self.reply_to.as_str().into()));
         message(self.codec, self.app_id)
             .with_correlation_id(self.correlation_id.to_string().into())
-            .with_message_id(self.call_id.into())
+            .with_message_id(self.call_id)
             .with_reply_to(self.reply_to.clone())
             .with_expiration(expiration(self.remaining))
             .with_timestamp(u64::try_from(now_ms / 1000).unwrap_or_default())
@@ -61,7 +61,7 @@ impl RequestHead<'_> {
 }
 
 /// The properties of an event: it survives the broker's restart.
-pub(crate) fn event_properties(codec: Codec, app_id: &str) -> BasicProperties {
+pub(crate) fn event_properties(codec: Codec, app_id: &ShortString) -> BasicProperties {
     message(codec, app_id)
         .with_message_id(Uuid::now_v7().to_string().into())
         .with_delivery_mode(PERSISTENT)
@@ -71,7 +71,7 @@ pub(crate) fn event_properties(codec: Codec, app_id: &str) -> BasicProperties {
 /// The properties of a reply: the request's correlation id, whatever its form, and the status unless it is a success.
 pub(crate) fn reply_properties(
     codec: Codec,
-    app_id: &str,
+    app_id: &ShortString,
     correlation_id: Option<ShortString>,
     status: Option<Code>,
 ) -> BasicProperties {
@@ -87,8 +87,8 @@ pub(crate) fn reply_properties(
     properties
 }
 
-fn message(codec: Codec, app_id: &str) -> BasicProperties {
-    BasicProperties::default().with_content_type(codec.content_type().into()).with_app_id(app_id.into())
+fn message(codec: Codec, app_id: &ShortString) -> BasicProperties {
+    BasicProperties::default().with_content_type(codec.content_type().into()).with_app_id(app_id.clone())
 }
 
 /// The broker's TTL in whole ms, one at least: 0 would mean "only if it can be delivered at once".
@@ -237,7 +237,7 @@ mod tests {
     fn a_status_is_read_from_the_header_and_its_words_from_the_body() {
         let status = Status::not_found("no problem \"x\"");
         for codec in [Codec::Json, Codec::Msgpack] {
-            let properties = reply_properties(codec, "test", None, Some(status.code));
+            let properties = reply_properties(codec, &"test".into(), None, Some(status.code));
             let body = codec.encode(&status).unwrap().to_vec();
             assert_eq!(Answer::read(&properties, body).into_result().unwrap_err(), status);
             let bare = Answer::read(&properties, b"\xff".to_vec()).into_result().unwrap_err();

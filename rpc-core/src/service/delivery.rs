@@ -5,12 +5,15 @@
 //! | replied, and the broker confirmed the reply | the reply | ack |
 //! | the handler returned a status | the status | ack |
 //! | malformed, wrong content type, too large | `invalid_argument` | ack |
+//! | the reply, or the status, is over the limit | `resource_exhausted`, or the status without its words | ack |
 //! | the deadline had passed on arrival, or passed while it was handled | none: nobody waits | ack |
 //! | the handler panicked | `internal` | reject, not put back |
-//! | the reply's confirm did not come | | put back |
+//! | the broker refused the reply: the caller's queue is full | lost | reject, not put back: again would be no better |
+//! | the reply's confirm did not come: its channel is lost, and the instance ends | | put back, by closing the channel |
 //! | one-way, and the handler returned a status that allows a retry | | put back, after a pause |
 //! | one-way, and any other status | | reject, not put back |
 //! | the instance stopped before the handler ended | | put back, by closing the channel |
+//! | the instance stopped before the handler began | | put back |
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -20,15 +23,17 @@ use lapin::{
     Acker,
     message::Delivery,
     options::{BasicAckOptions, BasicNackOptions, BasicRejectOptions},
+    types::ShortString,
 };
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::handler::Endpoint;
+use super::handler::{Endpoint, Source};
 use crate::{
     client::Client,
     codec::Codec,
     context::Context,
+    error::PublishError,
     publisher::Publisher,
     status::{Retry, Status},
     wire::{self, Head},
@@ -52,6 +57,8 @@ enum Settle {
     Ack,
     PutBack,
     Reject,
+    /// Not by this instance: the broker hands it out again when the channel closes.
+    Leave,
 }
 
 /// How a handler ended.
@@ -66,12 +73,16 @@ enum Ended {
 
 /// Handles one delivery and settles it.
 pub(super) async fn handle(shared: Arc<Shared>, delivery: Delivery) {
-    let head = Head::read(&delivery.properties);
+    let mut head = Head::read(&delivery.properties);
+    if let Source::Event { .. } = shared.endpoint.source {
+        // An event is nobody's question, whatever its publisher put there.
+        head.reply_to = None;
+    }
     let Delivery { data, acker, redelivered, .. } = delivery;
     let ended = run(&shared, &head, data.into(), redelivered).await;
     let codec = head.codec.clone().unwrap_or(Codec::Json);
     let settle = match ended {
-        Ended::Aborted => return,
+        Ended::Aborted => Settle::Leave,
         Ended::Expired => Settle::Ack,
         Ended::Panicked => {
             let status = Status::internal(format!("the handler of {} failed", shared.endpoint.queue));
@@ -92,6 +103,11 @@ pub(super) async fn handle(shared: Arc<Shared>, delivery: Delivery) {
         }
     };
     settle_by(&acker, settle, &shared.endpoint.queue).await;
+}
+
+/// Puts back a delivery that nobody has looked at: the instance stops.
+pub(super) async fn put_back(delivery: Delivery, queue: &str) {
+    settle_by(&delivery.acker, Settle::PutBack, queue).await;
 }
 
 /// Runs the handler unless the request is wrong or late.
@@ -151,24 +167,31 @@ async fn reply(shared: &Shared, head: Head, codec: Codec, outcome: Result<Bytes,
     let Some(reply_to) = head.reply_to else { return Settle::Ack };
     let (status, body) = match outcome {
         Ok(body) => (None, body),
-        Err(status) => (Some(status.code), encode_status(codec, &status)),
+        Err(status) => (Some(status.code), encode_status(codec, &status, shared.endpoint.body_bytes_max)),
     };
-    let app_id = &shared.client.options().name;
-    let properties = wire::reply_properties(codec, app_id, head.correlation_id, status);
-    match shared.publisher.publish("", reply_to, properties, body).await {
+    let properties = wire::reply_properties(codec, shared.client.app_id(), head.correlation_id, status);
+    match shared.publisher.publish(ShortString::default(), reply_to, properties, body).await {
         Ok(()) => Settle::Ack,
+        Err(error @ PublishError::Rejected(_)) => {
+            tracing::warn!(queue = shared.endpoint.queue, %error, "a reply was lost: the caller's queue refused it");
+            Settle::Reject
+        }
         Err(error) => {
             tracing::warn!(queue = shared.endpoint.queue, %error, "a reply was not confirmed");
-            Settle::PutBack
+            Settle::Leave
         }
     }
 }
 
-fn encode_status(codec: Codec, status: &Status) -> Bytes {
-    codec.encode(status).unwrap_or_else(|error| {
-        tracing::error!(%error, "a status cannot be encoded");
-        Bytes::new()
-    })
+/// A status as a body; without its words if they are over the limit or cannot be encoded.
+fn encode_status(codec: Codec, status: &Status, body_bytes_max: usize) -> Bytes {
+    let problem = match codec.encode(status) {
+        Ok(body) if body.len() <= body_bytes_max => return body,
+        Ok(body) => format!("what there is to say takes {} bytes, and {body_bytes_max} are allowed", body.len()),
+        Err(error) => error.to_string(),
+    };
+    tracing::error!(code = %status.code, problem, "a status was sent without its words");
+    codec.encode(&Status::new(status.code, problem)).unwrap_or_default()
 }
 
 async fn settle_by(acker: &Acker, settle: Settle, queue: &str) {
@@ -176,6 +199,7 @@ async fn settle_by(acker: &Acker, settle: Settle, queue: &str) {
         Settle::Ack => acker.ack(BasicAckOptions { multiple: false }).await,
         Settle::PutBack => acker.nack(BasicNackOptions { multiple: false, requeue: true }).await,
         Settle::Reject => acker.reject(BasicRejectOptions { requeue: false }).await,
+        Settle::Leave => return,
     };
     match settled {
         Ok(true) => {}
