@@ -1,0 +1,18 @@
+//! The library against a real RabbitMQ: one node for the whole binary, a vhost of its own for each test.
+//!
+//! `harness` is what they share; each other module is one promise of the library.
+#![allow(clippy::unwrap_used, reason = "tests, and what they share")]
+
+mod rpc {
+    mod balance;
+    mod calls;
+    mod deadlines;
+    mod events;
+    mod faults;
+    mod foreign;
+    mod harness;
+    mod lifecycle;
+    mod limits;
+    mod routing;
+    mod shutdown;
+}

@@ -1,0 +1,110 @@
+//! What a caller gets back.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use warren_rpc::{CallError, CallOptions, Client, ClientOptions, Code, Codec, Context, ServeOptions, Service, Status};
+
+use super::harness::{Outer, Sum, SumRequest, Work, client, stateless, vhost, within};
+
+async fn sum(_: Arc<()>, _: Context, SumRequest { a, b }: SumRequest) -> Result<i64, Status> {
+    a.checked_add(b).ok_or_else(|| Status::invalid_argument("the sum does not fit 64 bits"))
+}
+
+#[tokio::test]
+async fn a_call_is_answered_in_the_form_that_it_was_written_in() {
+    let Some(url) = vhost("forms").await else { return };
+    let server = client(&url).await;
+    let service = Service::new("test", "1.0.0", stateless()).method::<Sum, _, _>(sum);
+    let _running = service.serve(&server, ServeOptions::default()).await.unwrap();
+    for codec in [Codec::Msgpack, Codec::Json] {
+        let caller = Client::connect(&url, ClientOptions { codec, ..ClientOptions::default() }).await.unwrap();
+        assert_eq!(caller.call::<Sum>(&SumRequest { a: 2, b: -5 }).await.unwrap(), -3);
+    }
+    let body = Bytes::from_static(br#"{"a":2,"b":3}"#);
+    let reply = server.call_raw("test.sum", Codec::Json, body, 1024, CallOptions::default()).await.unwrap();
+    assert_eq!(&reply[..], b"5");
+}
+
+#[tokio::test]
+async fn a_status_arrives_with_its_message_and_details() {
+    let Some(url) = vhost("status").await else { return };
+    let told = Status::failed_precondition("the contest \"spring\" has not begun")
+        .with_details(serde_json::json!({"begins": ["2026-05-01", null, 3.5], "é": {"n": -1}}));
+    let service = Service::new("test", "1.0.0", Arc::new(told.clone()))
+        .method::<Work, _, _>(|told: Arc<Status>, _, _| async move { Err((*told).clone()) });
+    let server = client(&url).await;
+    let _running = service.serve(&server, ServeOptions::default()).await.unwrap();
+    for codec in [Codec::Msgpack, Codec::Json] {
+        let caller = Client::connect(&url, ClientOptions { codec, ..ClientOptions::default() }).await.unwrap();
+        let Err(CallError::Status(status)) = caller.call::<Work>(&1).await else { panic!("a status was sent") };
+        assert_eq!(status, told, "in {codec:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_call_id_is_the_callers_and_else_its_own() {
+    let Some(url) = vhost("call-id").await else { return };
+    let client = client(&url).await;
+    let service = Service::new("test", "1.0.0", stateless())
+        .method::<Work, _, _>(|_, context: Context, _| async move { Ok(context.call_id().to_owned()) });
+    let _running = service.serve(&client, ServeOptions::default()).await.unwrap();
+    let chosen = CallOptions { call_id: Some("submission 7, née 6".to_owned()), ..CallOptions::default() };
+    assert_eq!(client.call_with::<Work>(&1, chosen).await.unwrap(), "submission 7, née 6");
+    let (one, other) = (client.call::<Work>(&1).await.unwrap(), client.call::<Work>(&1).await.unwrap());
+    assert!(one != other && one.len() == 36, "{one} {other}");
+}
+
+#[tokio::test]
+async fn a_handler_that_panics_is_answered_internal_once_and_the_next_call_works() {
+    let Some(url) = vhost("panic").await else { return };
+    let client = client(&url).await;
+    let started = Arc::new(AtomicU32::new(0));
+    let service = Service::new("test", "1.0.0", Arc::clone(&started)).method::<Work, _, _>(
+        |started: Arc<AtomicU32>, _, number| async move {
+            started.fetch_add(1, Ordering::SeqCst);
+            assert!(number != 13, "a secret of the service");
+            Ok(number.to_string())
+        },
+    );
+    let _running = service.serve(&client, ServeOptions::default()).await.unwrap();
+    let Err(CallError::Status(status)) = client.call::<Work>(&13).await else { panic!("a status was sent") };
+    assert_eq!((status.code, status.message.as_str()), (Code::Internal, "the handler of test.work failed"));
+    assert_eq!(client.call::<Work>(&14).await.unwrap(), "14");
+    assert_eq!(started.load(Ordering::SeqCst), 2, "a request on which a handler panicked is not tried again");
+}
+
+#[tokio::test]
+async fn a_handler_calls_another_method_on_the_same_connection() {
+    let Some(url) = vhost("nested").await else { return };
+    let client = client(&url).await;
+    let service = Service::new("test", "1.0.0", stateless())
+        .method::<Outer, _, _>(|_, context: Context, number| async move {
+            let inner = context.client().call::<Work>(&number).await;
+            inner.map(|reply| format!("outer {reply}")).map_err(|error| Status::internal(error.to_string()))
+        })
+        .method::<Work, _, _>(|_, _, number: u32| async move { Ok(format!("inner {number}")) });
+    let _running = service.serve(&client, ServeOptions::default()).await.unwrap();
+    assert_eq!(client.call::<Outer>(&4).await.unwrap(), "outer inner 4");
+}
+
+#[tokio::test]
+async fn a_cycle_into_a_busy_method_ends_at_its_deadline_and_the_error_names_it() {
+    let Some(url) = vhost("cycle").await else { return };
+    let client = client(&url).await;
+    let service = Service::new("test", "1.0.0", stateless()).method::<Outer, _, _>(
+        |_, context: Context, number: u32| async move {
+            let again = context.client().call_with::<Outer>(&number, within(Duration::from_millis(300))).await;
+            Ok(again.unwrap_err().to_string())
+        },
+    );
+    let _running = service.serve(&client, ServeOptions::default()).await.unwrap();
+    let told = client.call::<Outer>(&1).await.unwrap();
+    assert_eq!(told, "deadline_exceeded: no reply of test.outer within 300ms");
+}

@@ -1,0 +1,123 @@
+//! What the tests share: a broker, methods to call, and patience.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use serde::{Deserialize, Serialize};
+use warren_rpc::{CallOptions, Client, ClientOptions, Event, Method, ServeOptions};
+
+/// Longer than anything here takes on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits for what must happen.
+pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("{what} did not happen in {PATIENCE:?}"))
+}
+
+/// Looks again until something is so: for what the broker or the runtime can be asked, but does not tell.
+pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, mut is_so: impl FnMut() -> F) {
+    soon(what, async {
+        while !is_so().await {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+}
+
+/// The address of a vhost that only this test uses; `None`, and the test is reported as skipped, without RabbitMQ.
+pub(crate) async fn vhost(test: &str) -> Option<String> {
+    let node = warren_rabbitmq::testing::node_or_skip().await?;
+    Some(node.vhost(test).await.expect("a vhost can be made"))
+}
+
+/// A client with default options.
+pub(crate) async fn client(url: &str) -> Client {
+    Client::connect(url, ClientOptions::default()).await.expect("the broker answers")
+}
+
+/// A channel of a connection that knows nothing of Warren. The connection closes with the channel.
+pub(crate) async fn foreign(url: &str) -> lapin::Channel {
+    let connection = lapin::Connection::connect(url, lapin::ConnectionProperties::default()).await.unwrap();
+    connection.create_channel().await.unwrap()
+}
+
+/// How many messages of a queue are ready to be delivered.
+pub(crate) async fn ready(channel: &lapin::Channel, queue: &str) -> u32 {
+    let options = lapin::options::QueueDeclareOptions { passive: true, ..Default::default() };
+    channel.queue_declare(queue.into(), options, Default::default()).await.unwrap().message_count()
+}
+
+/// The default options but for the deadline.
+pub(crate) fn within(deadline: Duration) -> CallOptions {
+    CallOptions { deadline, ..CallOptions::default() }
+}
+
+/// The default options but for the instance's id.
+pub(crate) fn named(instance: &str) -> ServeOptions {
+    ServeOptions { instance: Some(instance.to_owned()), ..ServeOptions::default() }
+}
+
+/// No state.
+pub(crate) fn stateless() -> Arc<()> {
+    Arc::new(())
+}
+
+/// Adds two numbers.
+pub(crate) struct Sum;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SumRequest {
+    pub(crate) a: i64,
+    pub(crate) b: i64,
+}
+
+impl Method for Sum {
+    const NAME: &'static str = "test.sum";
+    type Request = SumRequest;
+    type Reply = i64;
+}
+
+/// A number that says which call it is; the reply says whatever the test wants.
+pub(crate) struct Work;
+
+impl Method for Work {
+    const NAME: &'static str = "test.work";
+    type Request = u32;
+    type Reply = String;
+}
+
+/// Calls another method.
+pub(crate) struct Outer;
+
+impl Method for Outer {
+    const NAME: &'static str = "test.outer";
+    type Request = u32;
+    type Reply = String;
+}
+
+/// Nobody serves it.
+pub(crate) struct Nowhere;
+
+impl Method for Nowhere {
+    const NAME: &'static str = "test.nowhere";
+    type Request = u32;
+    type Reply = String;
+}
+
+/// Takes bytes up to a small limit, and answers as many as it is told.
+pub(crate) struct Small;
+
+impl Method for Small {
+    const NAME: &'static str = "test.small";
+    const BODY_BYTES_MAX: usize = 1024;
+    type Request = String;
+    type Reply = String;
+}
+
+/// Something that happened.
+pub(crate) struct Happened;
+
+impl Event for Happened {
+    const KEY: &'static str = "test.happened";
+    type Body = u32;
+}

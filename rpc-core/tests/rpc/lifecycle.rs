@@ -1,0 +1,177 @@
+//! The end of a client: asked for, or by dropping it.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::{net::TcpListener, runtime::Runtime, sync::mpsc};
+use warren_rpc::{CallError, Client, ClientOptions, ConnectError, Running, ServeOptions, Service, Status};
+
+use super::harness::{Work, client, eventually, foreign, soon, stateless, vhost};
+
+#[tokio::test]
+async fn closing_ends_the_pending_calls_of_the_other_clones() {
+    let Some(url) = vhost("close").await else { return };
+    let (started, mut started_rx) = mpsc::unbounded_channel();
+    let service = Service::new("test", "1.0.0", Arc::new(started)).method::<Work, _, _>(
+        |started: Arc<mpsc::UnboundedSender<()>>, _, _| async move {
+            started.send(()).unwrap();
+            std::future::pending::<Result<String, Status>>().await
+        },
+    );
+    let server = client(&url).await;
+    let _running = service.serve(&server, ServeOptions::default()).await.unwrap();
+    let one = client(&url).await;
+    let other = one.clone();
+    let pending = tokio::spawn(async move { (other.call::<Work>(&1).await, other) });
+    soon("the call is handled", started_rx.recv()).await.unwrap();
+    soon("the close", one.close()).await;
+    let (outcome, other) = soon("the call ends", pending).await.unwrap();
+    assert!(matches!(outcome, Err(CallError::ConnectionLost { .. })), "{outcome:?}");
+    soon("the clone is told", other.lost()).await;
+    assert!(matches!(other.call::<Work>(&1).await, Err(CallError::ConnectionLost { .. })));
+    soon("a second close", other.close()).await;
+}
+
+/// Whether the broker has a connection to the vhost beside the one that asks.
+async fn is_connected(url: &str, name: &str) -> bool {
+    let vhost = url.rsplit('/').next().unwrap();
+    let node = warren_rabbitmq::shared().await.unwrap();
+    let listed = node.ctl(&["list_connections", "vhost", "client_properties"]).await.unwrap();
+    listed.lines().any(|line| line.starts_with(vhost) && line.contains(name))
+}
+
+async fn named_client(url: &str, name: &str) -> Client {
+    Client::connect(url, ClientOptions { name: name.to_owned(), ..ClientOptions::default() }).await.unwrap()
+}
+
+/// A runtime of its own, whose tasks can be counted.
+async fn in_a_runtime<T: Send + 'static>(runtime: &Runtime, future: impl Future<Output = T> + Send + 'static) -> T {
+    runtime.spawn(future).await.unwrap()
+}
+
+async fn all_tasks_end(runtime: &Runtime) {
+    eventually("all tasks end", || async { runtime.metrics().num_alive_tasks() == 0 }).await;
+}
+
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+async fn serve(client: &Client) -> Running {
+    let service =
+        Service::new("test", "1.0.0", stateless()).method::<Work, _, _>(|_, _, _| async { Ok("done".to_owned()) });
+    service.serve(client, ServeOptions::default()).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dropping_the_last_client_closes_the_connection_and_ends_its_tasks() {
+    let Some(url) = vhost("drop").await else { return };
+    let runtime = runtime();
+    let client = in_a_runtime(&runtime, {
+        let url = url.clone();
+        async move {
+            let client = named_client(&url, "dropped-client").await;
+            assert!(matches!(client.call::<Work>(&1).await, Err(CallError::Unroutable { .. })));
+            client
+        }
+    })
+    .await;
+    assert!(is_connected(&url, "dropped-client").await);
+    let clone = client.clone();
+    drop(client);
+    assert!(runtime.metrics().num_alive_tasks() > 0, "a clone is a client");
+    drop(clone);
+    all_tasks_end(&runtime).await;
+    eventually("the connection is closed", || async { !is_connected(&url, "dropped-client").await }).await;
+    runtime.shutdown_background();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_keeps_its_connection_and_its_end_closes_it() {
+    let Some(url) = vhost("drop-running").await else { return };
+    for orderly in [true, false] {
+        let runtime = runtime();
+        let running = in_a_runtime(&runtime, {
+            let url = url.clone();
+            async move { serve(&named_client(&url, "dropped-server").await).await }
+        })
+        .await;
+        let caller = client(&url).await;
+        assert_eq!(caller.call::<Work>(&1).await.unwrap(), "done", "its client is dropped, and it serves on");
+        if orderly {
+            in_a_runtime(&runtime, running.shutdown()).await;
+        } else {
+            drop(running);
+        }
+        all_tasks_end(&runtime).await;
+        eventually("the connection is closed", || async { !is_connected(&url, "dropped-server").await }).await;
+        runtime.shutdown_background();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn instances_that_are_dropped_leave_their_clients_connection_alone() {
+    let Some(url) = vhost("drop-often").await else { return };
+    let client = client(&url).await;
+    for _ in 0..50 {
+        drop(serve(&client).await);
+    }
+    let _running = serve(&client).await;
+    assert_eq!(client.call::<Work>(&1).await.unwrap(), "done");
+    drop(foreign(&url).await);
+}
+
+#[tokio::test]
+async fn what_is_dropped_after_its_runtime_does_no_harm() {
+    let Some(url) = vhost("drop-late").await else { return };
+    let runtime = runtime();
+    let (client, running) = in_a_runtime(&runtime, async move {
+        let client = client(&url).await;
+        let running = serve(&client).await;
+        (client, running)
+    })
+    .await;
+    runtime.shutdown_background();
+    std::thread::spawn(move || drop((running, client))).join().unwrap();
+}
+
+#[tokio::test]
+async fn a_broker_that_accepts_and_is_silent_is_given_up_in_time() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("amqp://127.0.0.1:{}", silent.local_addr().unwrap().port());
+    let begun = Instant::now();
+    let options = ClientOptions { connect_timeout: Duration::from_millis(200), ..ClientOptions::default() };
+    let outcome = Client::connect(&url, options).await;
+    assert!(matches!(outcome, Err(ConnectError::TimedOut { .. })), "{outcome:?}");
+    assert!(begun.elapsed() < Duration::from_secs(2));
+}
+
+#[tokio::test]
+async fn addresses_that_lead_nowhere_are_told_without_their_password() {
+    let Some(url) = vhost("addresses").await else { return };
+    let wrong_password = url.replace("guest:guest", "guest:hunter2");
+    let no_vhost = url.replace("addresses", "hunter2");
+    for url in
+        ["", "localhost", "http://u:hunter2@localhost", "amqp:u:hunter2@localhost", "amqp://u:hunter2@localhost:99999"]
+    {
+        let error = Client::connect(url, ClientOptions::default()).await.unwrap_err();
+        assert!(matches!(error, ConnectError::Address { .. }), "{error}");
+        assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
+    }
+    let error = Client::connect(&wrong_password, ClientOptions::default()).await.unwrap_err();
+    assert!(matches!(error, ConnectError::Unreachable { .. }), "{error}");
+    assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
+    let error = Client::connect(&no_vhost, ClientOptions::default()).await.unwrap_err();
+    assert!(matches!(error, ConnectError::Unreachable { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn tls_to_a_port_without_it_is_an_error_and_not_a_panic() {
+    let Some(url) = vhost("tls").await else { return };
+    let url = url.replace("amqp://", "amqps://");
+    let options = ClientOptions { connect_timeout: Duration::from_secs(5), ..ClientOptions::default() };
+    let outcome = tokio::spawn(async move { Client::connect(&url, options).await }).await;
+    assert!(outcome.expect("no panic").is_err());
+}

@@ -1,0 +1,47 @@
+//! Requests that no queue takes.
+
+use std::time::{Duration, Instant};
+
+use futures::future::join_all;
+use warren_rpc::{CallError, ServeOptions, Service};
+
+use super::harness::{Nowhere, Work, client, stateless, vhost};
+
+fn is_unroutable(error: &CallError) -> bool {
+    matches!(error, CallError::Unroutable { method } if method == "test.nowhere")
+}
+
+#[tokio::test]
+async fn a_call_of_a_method_that_nobody_declared_is_told_so_at_once() {
+    let Some(url) = vhost("unroutable").await else { return };
+    let client = client(&url).await;
+    let begun = Instant::now();
+    let error = client.call::<Nowhere>(&1).await.unwrap_err();
+    assert!(is_unroutable(&error), "{error}");
+    assert_eq!(error.to_string(), "no service has declared test.nowhere");
+    assert!(begun.elapsed() < Duration::from_secs(2), "a round trip, not the deadline of 10 s");
+    assert_eq!(client.in_flight(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_thousand_concurrent_calls_each_is_told_its_own_outcome() {
+    let Some(url) = vhost("half-unroutable").await else { return };
+    let client = client(&url).await;
+    let service = Service::new("test", "1.0.0", stateless())
+        .method::<Work, _, _>(|_, _, number: u32| async move { Ok(format!("reply {number}")) });
+    let options = ServeOptions { prefetch: 64, ..ServeOptions::default() };
+    let _running = service.serve(&client, options).await.unwrap();
+    let calls = (0..2_000_u32).map(|number| {
+        let client = client.clone();
+        async move {
+            if number % 2 == 0 {
+                assert_eq!(client.call::<Work>(&number).await.unwrap(), format!("reply {number}"));
+            } else {
+                let error = client.call::<Nowhere>(&number).await.unwrap_err();
+                assert!(is_unroutable(&error), "{error}");
+            }
+        }
+    });
+    join_all(calls).await;
+    assert_eq!(client.in_flight(), 0);
+}
