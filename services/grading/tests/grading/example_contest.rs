@@ -1,8 +1,6 @@
 //! The contest in `examples/contest` fits together: what the demo replays can be replayed. Whether the verdicts come out
 //! needs runners, and is tested with them.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::{
     collections::{BTreeSet, HashSet},
     fs,
