@@ -53,8 +53,8 @@ fn main() -> ExitCode {
 
 /// Logs to standard error what `WARREN_LOG` asks for, in the form of tracing's `EnvFilter`; by default warnings.
 fn init_log() {
-    // lapin logs the whole of each returned message as a warning.
-    let filter = EnvFilter::try_from_env("WARREN_LOG").unwrap_or_else(|_| EnvFilter::new("warn,lapin=error"));
+    // lapin logs the whole of each returned message, and again what its errors tell us anyway.
+    let filter = EnvFilter::try_from_env("WARREN_LOG").unwrap_or_else(|_| EnvFilter::new("warn,lapin=off"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 }
 

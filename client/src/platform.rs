@@ -52,12 +52,22 @@ impl Platform {
             .await
             .map_err(|error| Failure::new(Exit::BrokerUnreachable, error.to_string()))?;
         let client = Client::connect(&node.url(), ClientOptions::default()).await?;
-        let mut running = Vec::new();
+        let mut platform = Self { running: Vec::new(), client, node, _temporary: temporary };
+        match platform.serve_all(&folder).await {
+            Ok(()) => Ok(platform),
+            Err(failure) => {
+                platform.stop().await;
+                Err(failure)
+            }
+        }
+    }
+
+    async fn serve_all(&mut self, data: &Path) -> Result<(), Failure> {
         for name in ALL {
             let instances = if name == ServiceName::Runner { RUNNERS } else { 1 };
-            running.extend(serve(name, instances, &client, &folder, &ServeOptions::default()).await?);
+            self.running.extend(serve(name, instances, &self.client, data, &ServeOptions::default()).await?);
         }
-        Ok(Self { running, client, node, _temporary: temporary })
+        Ok(())
     }
 
     /// A client of the private broker.

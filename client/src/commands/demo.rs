@@ -17,7 +17,7 @@ use super::{Session, board, problem};
 use crate::{
     cli::{Demo, Form},
     failure::Failure,
-    output::{note, print},
+    output::{Output, note, print},
 };
 
 /// How long the board may take to hear of the last verdict.
@@ -27,6 +27,9 @@ const BOARD_WAIT: Duration = Duration::from_secs(30);
 const BOARD_PAUSE: Duration = Duration::from_millis(100);
 
 pub(super) async fn run(session: &Session, demo: &Demo) -> Result<(), Failure> {
+    // It is for people, also where it is piped to a pager.
+    let form = if session.output.form == Form::Json { Form::Json } else { Form::Table };
+    let session = &Session { output: Output { form }, ..session.clone() };
     let script = Script::read()?;
     for (name, package) in script.packages()? {
         let stored = problem::put(session, name, package).await?;
