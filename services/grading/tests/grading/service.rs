@@ -126,7 +126,8 @@ async fn what_is_refused_says_why() {
     client.call_with::<Submit>(&submission(), options("one")).await.unwrap();
 
     let refused = async |request: SubmitRequest, call_id: &str| {
-        match client.call_with::<Submit>(&request, options(call_id)).await {
+        let answer = client.call_with::<Submit>(&request, options(call_id)).await;
+        match answer {
             Err(CallError::Status(status)) => (status.code, status.message),
             other => panic!("{other:?}"),
         }
