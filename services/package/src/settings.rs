@@ -51,6 +51,18 @@ pub enum Validator {
 }
 
 impl Validator {
+    /// The validator of this name in `settings.json`; `tolerance` is for `token-numeric`.
+    #[must_use]
+    pub fn from_name(name: &str, tolerance: f64) -> Option<Self> {
+        match name {
+            "token" => Some(Self::Token),
+            "token-caseless" => Some(Self::TokenCaseless),
+            "token-numeric" => Some(Self::TokenNumeric { tolerance }),
+            "literal" => Some(Self::Literal),
+            _ => None,
+        }
+    }
+
     /// The name in `settings.json`.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -137,23 +137,16 @@ fn within(name: &str, value: u64, allowed: &RangeInclusive<u64>, unit: &str) -> 
 }
 
 fn validator(raw: &RawValidator) -> Result<Validator, PackageError> {
-    match raw.name.as_deref().unwrap_or("token") {
-        "token" => Ok(Validator::Token),
-        "token-caseless" => Ok(Validator::TokenCaseless),
-        "literal" => Ok(Validator::Literal),
-        "token-numeric" => {
-            let tolerance = raw.tolerance.unwrap_or(TOLERANCE_DEFAULT);
-            if tolerance.is_finite() && tolerance >= 0.0 {
-                return Ok(Validator::TokenNumeric { tolerance });
-            }
-            Err(PackageError::file(FILE, format!("Validator.Tolerance: {tolerance} is not a number from 0")))
-        }
-        other => {
-            let other = other.escape_debug();
-            let supported = "token, token-caseless, token-numeric and literal are";
-            Err(PackageError::file(FILE, format!("Validator.Name: `{other}` is not supported; {supported}")))
-        }
+    let tolerance = raw.tolerance.unwrap_or(TOLERANCE_DEFAULT);
+    if !tolerance.is_finite() || tolerance < 0.0 {
+        return Err(PackageError::file(FILE, format!("Validator.Tolerance: {tolerance} is not a number from 0")));
     }
+    let name = raw.name.as_deref().unwrap_or("token");
+    Validator::from_name(name, tolerance).ok_or_else(|| {
+        let name = name.escape_debug();
+        let supported = "token, token-caseless, token-numeric and literal are";
+        PackageError::file(FILE, format!("Validator.Name: `{name}` is not supported; {supported}"))
+    })
 }
 
 fn policy(name: Option<&str>) -> Result<GroupScorePolicy, PackageError> {

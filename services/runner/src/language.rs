@@ -1,0 +1,31 @@
+//! How each language is compiled and run: one file a language.
+
+mod c;
+mod cpp;
+mod python;
+
+use warren_proto::grading::Language;
+
+/// A program and its arguments, as the sandbox sees them, in the folder of the source.
+pub type Words = &'static [&'static str];
+
+/// How a language is compiled and run.
+#[derive(Clone, Copy, Debug)]
+pub struct Toolchain {
+    /// The name of the source file.
+    pub source: &'static str,
+    /// Ends with exit code 0 if the source is right, and else says on standard error what is not.
+    pub compile: Words,
+    /// Starts the program.
+    pub run: Words,
+}
+
+/// The toolchain of a language.
+#[must_use]
+pub fn toolchain(language: Language) -> &'static Toolchain {
+    match language {
+        Language::C => &c::TOOLCHAIN,
+        Language::Cpp => &cpp::TOOLCHAIN,
+        Language::Python => &python::TOOLCHAIN,
+    }
+}

@@ -1,0 +1,162 @@
+//! Programs that try to get out, to stay, or to take the machine with them.
+
+use std::{fs, net::TcpListener};
+
+use warren_runner::sandbox::{Access, Command, End, Limit};
+
+use super::harness::{eventually, mark, marked, python, run_python, sandbox};
+
+/// Prints a line for each attempt that works.
+const TRY: &str = r#"
+import ctypes, os, signal, socket
+def attempt(what, action):
+    try:
+        action()
+    except (OSError, PermissionError):
+        return
+    print(what)
+libc = ctypes.CDLL(None, use_errno=True)
+def checked(result):
+    if result == -1:
+        raise OSError(ctypes.get_errno())
+"#;
+
+async fn what_works(attempts: &str) -> String {
+    let scratch = sandbox().await.scratch().unwrap();
+    let (outcome, printed) = run_python(&scratch, &format!("{TRY}{attempts}\nprint('done')")).await;
+    assert_eq!(outcome.end, End::Exited(0), "{outcome:?}");
+    printed.strip_suffix("done\n").expect("it came to its end").to_owned()
+}
+
+#[tokio::test]
+async fn the_network_is_out_of_reach() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let attempts = format!(
+        "attempt('loopback', lambda: socket.create_connection(('127.0.0.1', {port}), 2))
+attempt('outside', lambda: socket.create_connection(('1.1.1.1', 53), 2))
+attempt('raw', lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW))"
+    );
+    assert_eq!(what_works(&attempts).await, "");
+}
+
+#[tokio::test]
+async fn the_hosts_files_are_not_there() {
+    let secret = tempfile::NamedTempFile::new().unwrap();
+    let attempts = format!(
+        "for path in ['/etc/passwd', '/etc/shadow', '/root', '/home', '/var', '/sys', '/run', '/dev/shm', '/dev/tty', '{}', '{}']:
+    attempt(path, lambda: os.stat(path))",
+        secret.path().display(),
+        env!("CARGO_MANIFEST_DIR"),
+    );
+    assert_eq!(what_works(&attempts).await, "");
+}
+
+#[tokio::test]
+async fn nothing_can_be_written_but_the_temporary_folder() {
+    let attempts = "
+def write(path):
+    with open(path, 'ab') as file: file.write(b'x')
+for path in ['/x', '/dev/x', '/usr/x', '/box/x', '/proc/x', '/proc/sys/kernel/core_pattern', '/proc/sys/vm/drop_caches']:
+    attempt(path, lambda: write(path))
+attempt('temporary', lambda: write('/tmp/x'))
+def fill():
+    for number in range(100):
+        with open(f'/tmp/{number}', 'wb') as file: file.write(bytes(1 << 19))
+attempt('fill', fill)";
+    assert_eq!(what_works(attempts).await, "temporary\n");
+}
+
+#[tokio::test]
+async fn privileges_cannot_be_gained() {
+    let attempts = "
+CLONE_NEWUSER = 0x10000000
+attempt('user namespace', lambda: checked(libc.unshare(CLONE_NEWUSER)))
+attempt('mount', lambda: checked(libc.mount(b'none', b'/tmp', b'tmpfs', 0, None)))
+attempt('become root', lambda: os.setuid(0))
+attempt('chroot', lambda: os.chroot('/tmp'))
+attempt('be root', lambda: os.getuid() == 0 or checked(-1))
+import resource
+attempt('more processes', lambda: resource.setrlimit(resource.RLIMIT_NPROC, (999, 999)) if False else checked(-1))";
+    assert_eq!(what_works(attempts).await, "");
+}
+
+#[tokio::test]
+async fn only_the_three_standard_files_are_open() {
+    assert_eq!(
+        what_works("print(sorted(int(name) for name in os.listdir('/proc/self/fd'))[:-1])").await,
+        "[0, 1, 2]\n"
+    );
+}
+
+#[tokio::test]
+async fn killing_everybody_reaches_nobody_outside() {
+    let scratch = sandbox().await.scratch().unwrap();
+    for target in ["-1", "0", "os.getppid()", "1"] {
+        let (outcome, _) = run_python(&scratch, &format!("import os, signal; os.kill({target}, signal.SIGKILL)")).await;
+        assert!(matches!(outcome.end, End::Exited(_)), "{target}: {outcome:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_fork_bomb_ends_and_leaves_nothing() {
+    let mark = mark();
+    let bomb = "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass";
+    let scratch = sandbox().await.scratch().unwrap();
+    let outcome = sandbox().await.run(&scratch, &python(bomb, &mark)).await.unwrap();
+    assert!(matches!(outcome.end, End::Killed(_)), "{outcome:?}");
+    assert_eq!(marked(&mark, None), [0; 0]);
+}
+
+#[tokio::test]
+async fn a_process_that_hides_from_its_parent_is_gone_with_it() {
+    let mark = mark();
+    let daemon = "import os, time\nif os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0: time.sleep(1000)";
+    let scratch = sandbox().await.scratch().unwrap();
+    let outcome = sandbox().await.run(&scratch, &python(daemon, &mark)).await.unwrap();
+    assert_eq!(outcome.end, End::Exited(0));
+    assert_eq!(marked(&mark, None), [0; 0]);
+}
+
+#[tokio::test]
+async fn memory_spread_over_children_counts_together() {
+    let spread = "import os, time\nfor _ in range(10):\n    if os.fork() == 0:\n        x = bytearray(20 << 20)\n        time.sleep(1000)\ntime.sleep(1000)";
+    let scratch = sandbox().await.scratch().unwrap();
+    let (outcome, _) = run_python(&scratch, spread).await;
+    assert_eq!(outcome.end, End::Killed(Limit::Memory), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn cpu_time_spread_over_children_counts_together() {
+    let spread = "import os\nwhile True:\n    if os.fork() == 0:\n        for _ in range(10 ** 6): pass\n        os._exit(0)\n    os.wait()";
+    let scratch = sandbox().await.scratch().unwrap();
+    let mut command = python(spread, "");
+    command.limits.cpu = std::time::Duration::from_millis(500);
+    let outcome = sandbox().await.run(&scratch, &command).await.unwrap();
+    assert_eq!(outcome.end, End::Killed(Limit::Cpu), "{outcome:?}");
+    assert!(outcome.cpu > command.limits.cpu, "{outcome:?}");
+}
+
+#[tokio::test]
+async fn a_link_left_in_the_box_is_not_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("kept"), "kept").unwrap();
+    let scratch = sandbox().await.scratch().unwrap();
+    let plant = format!("import os; os.symlink('{0}', 'main'); os.symlink('{0}', 'output')", folder.path().display());
+    let planting = Command { access: Access::Write, ..python(&plant, "") };
+    let outcome = sandbox().await.run(&scratch, &planting).await.unwrap();
+    assert_eq!(outcome.end, End::Exited(0), "{outcome:?}");
+    let (_, printed) = run_python(&scratch, "print('fresh')").await;
+    assert_eq!(printed, "fresh\n");
+    drop(scratch);
+    assert_eq!(fs::read_to_string(folder.path().join("kept")).unwrap(), "kept");
+}
+
+#[tokio::test]
+async fn a_box_leaves_no_file_behind() {
+    let scratch = sandbox().await.scratch().unwrap();
+    let output = scratch.output().unwrap();
+    let folder = output.parent().unwrap().to_owned();
+    drop(scratch);
+    eventually("the folder is gone", || !folder.exists()).await;
+}

@@ -1,0 +1,90 @@
+//! Whoever dies, the program dies too.
+
+use std::process::{Command, Stdio};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use warren_runner::sandbox::SandboxError;
+
+use super::harness::{eventually, mark, marked, python, sandbox};
+
+const SLEEP: &str = "import time; time.sleep(1000)";
+
+/// The program itself, not the launcher or bubblewrap, whose command lines hold the mark as well.
+const PROGRAM: &str = "/usr/bin/python3";
+
+fn sleeper(mark: &str) -> warren_runner::sandbox::Command {
+    let mut command = python(SLEEP, mark);
+    command.limits.wall = std::time::Duration::from_secs(600);
+    command
+}
+
+#[tokio::test]
+async fn dropping_the_future_kills_the_program() {
+    let mark = mark();
+    let scratch = sandbox().await.scratch().unwrap();
+    let command = sleeper(&mark);
+    {
+        let run = sandbox().await.run(&scratch, &command);
+        tokio::select! {
+            ended = run => panic!("it ended: {ended:?}"),
+            () = eventually("it runs", || !marked(&mark, Some(PROGRAM)).is_empty()) => {}
+        }
+    }
+    eventually("everything of it is gone", || marked(&mark, None).is_empty()).await;
+}
+
+#[tokio::test]
+async fn killing_the_launcher_kills_the_program() {
+    let mark = mark();
+    let scratch = sandbox().await.scratch().unwrap();
+    let command = sleeper(&mark);
+    let run = sandbox().await.run(&scratch, &command);
+    let kill_launcher = async {
+        eventually("it runs", || !marked(&mark, Some(PROGRAM)).is_empty()).await;
+        for launcher in marked(&mark, Some(env!("CARGO_BIN_EXE_warren-sandbox-launcher"))) {
+            kill(Pid::from_raw(launcher.cast_signed()), Signal::SIGKILL).unwrap();
+        }
+    };
+    let (ended, ()) = tokio::join!(run, kill_launcher);
+    assert!(matches!(ended, Err(SandboxError::NotStarted(_))), "{ended:?}");
+    eventually("everything of it is gone", || marked(&mark, None).is_empty()).await;
+}
+
+#[tokio::test]
+async fn killing_the_runner_kills_the_program() {
+    let mark = mark();
+    let mut runner = Command::new(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "runner::lifecycle::a_runner_of_its_own"])
+        .env("MARK", &mark)
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    eventually("it runs", || !marked(&mark, Some(PROGRAM)).is_empty()).await;
+    runner.kill().unwrap();
+    runner.wait().unwrap();
+    eventually("everything of it is gone", || marked(&mark, None).is_empty()).await;
+}
+
+#[tokio::test]
+#[ignore = "a part of killing_the_runner_kills_the_program"]
+async fn a_runner_of_its_own() {
+    let scratch = sandbox().await.scratch().unwrap();
+    let mark = std::env::var("MARK").unwrap();
+    let ended = sandbox().await.run(&scratch, &sleeper(&mark)).await;
+    panic!("it ended: {ended:?}");
+}
+
+#[tokio::test]
+async fn a_program_that_is_not_there_is_the_judges_fault() {
+    let scratch = sandbox().await.scratch().unwrap();
+    let mut command = python("", "");
+    command.stdin = Some("/nonexistent".into());
+    let refused = sandbox().await.run(&scratch, &command).await.unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "the sandbox did not start the program: /nonexistent: No such file or directory (os error 2)"
+    );
+}

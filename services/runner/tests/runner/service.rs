@@ -1,0 +1,73 @@
+//! The service over a broker, with a stand-in for grading's store of packages.
+
+use std::sync::Arc;
+
+use warren_proto::{
+    grading::{Language, Verdict},
+    problems::{Fetch, FetchReply, FetchRequest},
+    runner::{Judge, JudgeRequest},
+};
+use warren_rpc::{CallError, CallOptions, Client, ClientOptions, Code, Context, ServeOptions, Service, Status};
+use warren_runner::{Options, service};
+
+use super::harness::{PATIENCE, eventually, marked, sandbox_options, zip_of};
+
+/// SHA-256 of nothing: an identity for a package that nobody has.
+const NOBODYS: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+async fn fetch(package: Arc<Vec<u8>>, _: Context, request: FetchRequest) -> Result<FetchReply, Status> {
+    if request.package_sha256 == NOBODYS {
+        return Err(Status::not_found("no such package"));
+    }
+    let rest = &package[usize::try_from(request.offset_bytes).unwrap()..];
+    Ok(FetchReply { chunk: rest.to_vec().into(), package_bytes: package.len() as u64 })
+}
+
+fn sha256_of(bytes: &[u8]) -> String {
+    use sha2::{Digest, Sha256};
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn request(package_sha256: &str, source: &str) -> JudgeRequest {
+    JudgeRequest {
+        attempt: "attempt-1".to_owned(),
+        problem: "sum".to_owned(),
+        package_sha256: package_sha256.to_owned(),
+        language: Language::Python,
+        source: source.to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn a_submission_is_judged_by_whoever_takes_it() {
+    let Some(node) = warren_rabbitmq::testing::node_or_skip().await else { return };
+    let url = node.vhost("runner").await.unwrap();
+    let client = Client::connect(&url, ClientOptions::default()).await.unwrap();
+    let package = Arc::new(zip_of(&[("cases/1.in", "2 3"), ("cases/1.out", "5")]));
+    let problems = Service::new("problems", "1.0.0", Arc::clone(&package)).method::<Fetch, _, _>(fetch);
+    let _problems = problems.serve(&client, ServeOptions::default()).await.unwrap();
+    let data_dir = tempfile::tempdir().unwrap();
+    let options = Options { sandbox: sandbox_options(), ..Options::default() };
+    let runner = service(data_dir.path(), options).await.unwrap();
+    let _runner = runner.serve(&client, ServeOptions::default()).await.unwrap();
+
+    let within = |deadline| CallOptions { deadline, ..CallOptions::default() };
+    let digest = sha256_of(&package);
+    let right = request(&digest, "print(sum(map(int, input().split())))");
+    let reply = client.call_with::<Judge>(&right, within(PATIENCE)).await.unwrap();
+    assert_eq!((reply.attempt.as_str(), reply.judgement.verdict), ("attempt-1", Verdict::Ac));
+    assert!(reply.judgement.judged_by.starts_with("runner-"));
+    assert!(data_dir.path().join(format!("packages/{digest}.zip")).exists());
+
+    let unknown = client.call_with::<Judge>(&request(NOBODYS, ""), within(PATIENCE)).await.unwrap_err();
+    assert!(matches!(&unknown, CallError::Status(status) if status.code == Code::NotFound), "{unknown}");
+
+    // Nobody waits any more: what runs is killed at the deadline, and the runner is free again.
+    let sleeper = request(&digest, "import time; time.sleep(1000)");
+    let late = client.call_with::<Judge>(&sleeper, within(std::time::Duration::from_millis(700))).await.unwrap_err();
+    assert!(matches!(&late, CallError::Status(status) if status.code == Code::DeadlineExceeded), "{late}");
+    let boxes = data_dir.path().display().to_string();
+    eventually("nothing of it runs", || marked(&boxes, None).is_empty()).await;
+    let again = client.call_with::<Judge>(&right, within(PATIENCE)).await.unwrap();
+    assert_eq!(again.judgement.verdict, Verdict::Ac);
+}
