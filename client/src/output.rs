@@ -2,13 +2,17 @@
 
 mod board;
 mod value;
+mod verdict;
 
 use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
 use serde_json::Value;
 
-pub(crate) use self::board::board;
+pub(crate) use self::{
+    board::board,
+    verdict::{mebibytes, verdict},
+};
 use crate::{cli::Form, failure::Failure};
 
 /// How this command writes its result.

@@ -8,7 +8,7 @@ use warren_proto::grading::{
 use warren_rpc::CallOptions;
 
 use super::Session;
-use crate::{arguments::read_file, cli::Submit, failure::Failure};
+use crate::{arguments::read_file, cli::Submit, failure::Failure, output};
 
 /// How long `--wait` waits if `--timeout` does not say otherwise: a compile, all cases, and others in line.
 const WAIT: Duration = Duration::from_secs(120);
@@ -27,7 +27,7 @@ pub(super) async fn run(session: &Session, submit: &Submit) -> Result<(), Failur
         return session.output.value(&SubmitReply { submission });
     }
     let judged = wait(session, submission).await?;
-    session.output.value(&judged)
+    session.output.value_or(&judged, || output::verdict(&judged))
 }
 
 /// Waits for a verdict.

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     cli::Form,
     failure::{Exit, Failure},
-    output::print,
+    output::{mebibytes, print},
 };
 
 /// Longest the demo waits for a verdict: on a slow machine all submissions stand in line before the last.
@@ -67,12 +67,11 @@ fn line(outcome: &Outcome) -> String {
     let Some(Judgement { verdict, score, time_ms, memory_bytes, .. }) = judgement else {
         return String::new();
     };
-    #[expect(clippy::cast_precision_loss, reason = "shown to a tenth")]
-    let mebibytes = *memory_bytes as f64 / f64::from(1 << 20);
+    let memory = mebibytes(*memory_bytes);
     let contestant = contestant.as_deref().unwrap_or_default();
     let unexpected = if outcome.as_expected { "" } else { "  (not what the example says)" };
     format!(
-        "{contestant:<8} {problem:<6} {:<7} {:<4} {:>4} {time_ms:>5} ms {mebibytes:>6.1} MiB{unexpected}",
+        "{contestant:<8} {problem:<6} {:<7} {:<4} {:>4} {time_ms:>5} ms {memory:>6} MiB{unexpected}",
         language.name(),
         verdict.name(),
         score.to_string()
