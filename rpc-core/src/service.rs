@@ -1,5 +1,6 @@
 //! The serving side: a group of methods with shared state, of which any number of instances run.
 
+mod consumers;
 mod delivery;
 mod handler;
 mod instance;
@@ -23,11 +24,11 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct ServeOptions {
     /// Most requests of a method that the instance holds unsettled, so how many of its handlers run at a time, unless
-    /// the method says otherwise. Default: 1, so that a free instance gets the next request.
+    /// the method says otherwise. 0 counts as 1. Default: 1, so that a free instance gets the next request.
     pub prefetch: u16,
     /// Longest a shutdown waits for handlers; what is left goes back to the queues. Default: 30 s.
     pub drain_timeout: Duration,
-    /// The instance's id; absent: the service's name and six hexadecimal digits.
+    /// The instance's id, 1 to 255 bytes; absent: the service's name and six hexadecimal digits.
     pub instance: Option<String>,
 }
 
@@ -40,7 +41,7 @@ impl Default for ServeOptions {
 /// How one method is served.
 #[derive(Clone, Copy, Debug)]
 pub struct MethodOptions {
-    /// In place of [`ServeOptions::prefetch`]. Default: 1.
+    /// In place of [`ServeOptions::prefetch`]. 0 counts as 1. Default: 1.
     pub prefetch: u16,
 }
 
@@ -158,7 +159,8 @@ impl<S: Send + Sync + 'static> Service<S> {
     }
 
     /// Runs a task beside the consumers of each instance. It should end when the token fires; an instance that
-    /// shuts down waits for it as it waits for handlers.
+    /// shuts down waits for it as it waits for handlers, and drops it after `drain_timeout`. If it ends earlier, or
+    /// panics, the instance goes on without it.
     #[must_use]
     pub fn background<T, F>(mut self, task: T) -> Self
     where
@@ -186,7 +188,8 @@ impl<S: Send + Sync + 'static> Service<S> {
     ///
     /// # Errors
     ///
-    /// [`ServeError::Declare`] if the broker refuses a queue or a consumer.
+    /// [`ServeError::Declare`] if the broker refuses a queue or a consumer; [`ServeError::Name`] if a name cannot be
+    /// carried.
     ///
     /// # Cancel safety
     ///

@@ -14,5 +14,6 @@ mod rpc {
     mod lifecycle;
     mod limits;
     mod routing;
+    mod serving;
     mod shutdown;
 }

@@ -95,7 +95,8 @@ pub(super) async fn handle(shared: Arc<Shared>, delivery: Delivery) {
         Ended::Refused(status) => {
             tracing::error!(queue = shared.endpoint.queue, %status, "a one-way message was refused");
             if status.code.retry() == Retry::SameCall {
-                tokio::time::sleep(RETRY_PAUSE).await;
+                // A stop need not wait: what is not settled goes back as well.
+                let _ = tokio::time::timeout(RETRY_PAUSE, shared.abort.cancelled()).await;
                 Settle::PutBack
             } else {
                 Settle::Reject

@@ -2,27 +2,18 @@
 
 use std::{fmt, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use futures::{
-    FutureExt, StreamExt,
-    future::{BoxFuture, join_all},
-};
-use lapin::{Channel, Consumer, types::ShortString};
+use futures::{FutureExt, future::BoxFuture};
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tracing::Instrument;
 use uuid::Uuid;
 
 use super::{
     ServeOptions, Service,
-    delivery::{self, Shared},
-    handler::{Endpoint, Source},
+    consumers::{Consumers, take_deliveries},
+    delivery::Shared,
+    handler::Endpoint,
 };
-use crate::{
-    amqp,
-    client::Client,
-    error::{BrokerError, ServeError},
-    publisher::Publisher,
-};
+use crate::{amqp, client::Client, error::ServeError, publisher::Publisher};
 
 /// Longest a handler that is not waited for any more may take to be dropped, and a reply that is on its way to be
 /// confirmed.
@@ -43,13 +34,6 @@ pub struct Running {
     ended: watch::Receiver<Option<ServeError>>,
     /// Closes the channels in the end.
     keeper: Option<JoinHandle<()>>,
-}
-
-/// The consumers' channels. All have the same tag: a tag belongs to its channel.
-#[derive(Clone, Debug)]
-struct Consumers {
-    channels: Vec<Channel>,
-    tag: ShortString,
 }
 
 /// How an instance is told to stop.
@@ -81,11 +65,11 @@ impl Running {
         options: ServeOptions,
     ) -> Result<Self, ServeError> {
         let instance = options.instance.unwrap_or_else(|| new_instance_id(service.name));
-        let tag = amqp::name("instance's id", &instance)?;
+        let consumers = Consumers::new(&instance)?;
         let (ended_tx, ended) = watch::channel(None);
         let mut running = Self {
             instance: instance.into(),
-            consumers: Consumers { channels: Vec::new(), tag },
+            consumers,
             tasks: TaskTracker::new(),
             drain_timeout: options.drain_timeout,
             stop: Stop::default(),
@@ -122,8 +106,7 @@ impl Running {
         Ok(running)
     }
 
-    /// Declares an endpoint's queue and consumes it, on a channel of its own: an error of one endpoint leaves the
-    /// others.
+    /// Consumes an endpoint's queue.
     async fn consume(
         &mut self,
         endpoint: &Endpoint,
@@ -132,11 +115,7 @@ impl Running {
         publisher: &Publisher,
         ended: &watch::Sender<Option<ServeError>>,
     ) -> Result<(), ServeError> {
-        let names = Names::of(endpoint)?;
-        let refused = |source| ServeError::Declare { queue: endpoint.queue.clone(), source };
-        let channel = client.connection().create_channel().await.map_err(|error| refused(error.into()))?;
-        self.consumers.channels.push(channel.clone());
-        let deliveries = names.consume(&channel, &self.consumers.tag, prefetch).await.map_err(refused)?;
+        let deliveries = self.consumers.add(client.connection(), endpoint, prefetch).await?;
         let shared = Arc::new(Shared {
             endpoint: endpoint.clone(),
             publisher: publisher.clone(),
@@ -200,74 +179,9 @@ impl Drop for Running {
     }
 }
 
-impl Consumers {
-    /// Stops the deliveries; what was delivered stays here.
-    async fn cancel(&self) {
-        join_all(self.channels.iter().map(|channel| amqp::cancel_consumer(channel, &self.tag))).await;
-    }
-
-    /// Closes the channels; what was delivered and not settled goes back to the queues.
-    async fn close(&self) {
-        join_all(self.channels.iter().map(amqp::close_channel)).await;
-    }
-}
-
 fn new_instance_id(service: &str) -> String {
     let id = Uuid::new_v4().simple().to_string();
     format!("{service}-{}", &id[..6])
-}
-
-/// An endpoint's names, as AMQP carries them.
-struct Names {
-    queue: ShortString,
-    event_key: Option<ShortString>,
-}
-
-impl Names {
-    fn of(endpoint: &Endpoint) -> Result<Self, ServeError> {
-        let event_key = match endpoint.source {
-            Source::Method => None,
-            Source::Event { key } => Some(amqp::name("event's key", key)?),
-        };
-        Ok(Self { queue: amqp::name("queue's name", &endpoint.queue)?, event_key })
-    }
-
-    async fn consume(&self, channel: &Channel, tag: &ShortString, prefetch: u16) -> Result<Consumer, BrokerError> {
-        amqp::declare_shared_queue(channel, &self.queue).await?;
-        if let Some(key) = &self.event_key {
-            amqp::bind_event(channel, &self.queue, key).await?;
-        }
-        // 0 would be "without a limit".
-        amqp::consume_shared(channel, &self.queue, tag, prefetch.max(1)).await
-    }
-}
-
-/// Hands each delivery to a task of its own; the prefetch bounds how many there are.
-///
-/// The consumer is kept until the broker or the channel ends it. lapin would cancel a consumer that is dropped earlier,
-/// and takes it for an error of the connection if the channel closes meanwhile.
-async fn take_deliveries(
-    shared: Arc<Shared>,
-    mut deliveries: Consumer,
-    tasks: TaskTracker,
-    shutdown: CancellationToken,
-    ended: watch::Sender<Option<ServeError>>,
-) {
-    let queue = shared.endpoint.queue.as_str();
-    let mut source = None;
-    while let Some(delivery) = deliveries.next().await {
-        match delivery {
-            Ok(delivery) if shutdown.is_cancelled() => delivery::put_back(delivery, queue).await,
-            Ok(delivery) => {
-                let span = tracing::debug_span!("rpc.delivery", queue);
-                tasks.spawn(delivery::handle(Arc::clone(&shared), delivery).instrument(span));
-            }
-            Err(error) => source = Some(BrokerError::from(error)),
-        }
-    }
-    if !shutdown.is_cancelled() {
-        ended.send_replace(Some(ServeError::ConsumerEnded { queue: queue.to_owned(), source }));
-    }
 }
 
 /// Runs a background task until it ends, or the instance does not wait for it any longer.

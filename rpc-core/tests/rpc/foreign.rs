@@ -44,10 +44,11 @@ async fn sum(handled: Arc<AtomicU32>, _: Context, SumRequest { a, b }: SumReques
 }
 
 impl Stage {
+    /// Returns when the broker has the message, so that what is sent later comes later.
     async fn send(&self, properties: BasicProperties, body: &[u8]) {
-        let publish =
-            self.channel.basic_publish("".into(), "test.sum".into(), BasicPublishOptions::default(), body, properties);
-        publish.await.unwrap();
+        let options = BasicPublishOptions::default();
+        let publish = self.channel.basic_publish("".into(), "test.sum".into(), options, body, properties);
+        assert!(publish.await.unwrap().await.unwrap().is_ack());
     }
 
     async fn answer(&mut self) -> Delivery {

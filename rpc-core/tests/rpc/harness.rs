@@ -34,10 +34,12 @@ pub(crate) async fn client(url: &str) -> Client {
     Client::connect(url, ClientOptions::default()).await.expect("the broker answers")
 }
 
-/// A channel of a connection that knows nothing of Warren. The connection closes with the channel.
+/// A channel, with confirms, of a connection that knows nothing of Warren. The connection closes with the channel.
 pub(crate) async fn foreign(url: &str) -> lapin::Channel {
     let connection = lapin::Connection::connect(url, lapin::ConnectionProperties::default()).await.unwrap();
-    connection.create_channel().await.unwrap()
+    let channel = connection.create_channel().await.unwrap();
+    channel.confirm_select(Default::default()).await.unwrap();
+    channel
 }
 
 /// How many messages of a queue are ready to be delivered.

@@ -1,0 +1,42 @@
+//! An instance that cannot start, or stops by itself.
+
+use std::sync::Arc;
+
+use lapin::options::{QueueDeclareOptions, QueueDeleteOptions};
+use warren_rpc::{CallError, Context, ServeError, ServeOptions, Service, Status};
+
+use super::harness::{Outer, Work, client, foreign, soon, stateless, vhost};
+
+async fn reply(_: Arc<()>, _: Context, number: u32) -> Result<String, Status> {
+    Ok(number.to_string())
+}
+
+#[tokio::test]
+async fn a_queue_that_exists_with_other_arguments_is_named_and_nothing_is_left_running() {
+    let Some(url) = vhost("other-arguments").await else { return };
+    let (client, channel) = (client(&url).await, foreign(&url).await);
+    let transient = QueueDeclareOptions::default();
+    channel.queue_declare("test.outer".into(), transient, Default::default()).await.unwrap();
+    let service = Service::new("test", "1.0.0", stateless()).method::<Work, _, _>(reply).method::<Outer, _, _>(reply);
+    let error = service.serve(&client, ServeOptions::default()).await.unwrap_err();
+    assert!(matches!(&error, ServeError::Declare { queue, .. } if queue == "test.outer"), "{error}");
+    assert!(error.to_string().contains("PRECONDITION_FAILED"), "{error}");
+
+    let deleted =
+        channel.queue_delete("test.work".into(), QueueDeleteOptions { if_unused: true, ..Default::default() });
+    deleted.await.expect("the method that could be declared is not consumed any more");
+    assert!(matches!(client.call::<Work>(&1).await, Err(CallError::Unroutable { .. })), "the client lives on");
+}
+
+#[tokio::test]
+async fn a_deleted_queue_is_told_and_the_other_methods_go_on() {
+    let Some(url) = vhost("deleted").await else { return };
+    let (client, channel) = (client(&url).await, foreign(&url).await);
+    let service = Service::new("test", "1.0.0", stateless()).method::<Work, _, _>(reply).method::<Outer, _, _>(reply);
+    let mut running = service.serve(&client, ServeOptions::default()).await.unwrap();
+    channel.queue_delete("test.work".into(), QueueDeleteOptions::default()).await.unwrap();
+    let ended = soon("the instance is told", running.ended()).await;
+    assert!(matches!(&ended, ServeError::ConsumerEnded { queue, .. } if queue == "test.work"), "{ended}");
+    assert_eq!(client.call::<Outer>(&7).await.unwrap(), "7");
+    soon("the shutdown", running.shutdown()).await;
+}
