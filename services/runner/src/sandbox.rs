@@ -95,12 +95,14 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// A sandbox that was seen to contain: the probe tries the host's loopback, its files and its settings.
+    /// A sandbox that was seen to contain: the probe tries the host's loopback, its files and its settings. Boxes that
+    /// killed runners left behind are removed first.
     ///
     /// # Errors
     ///
     /// If bubblewrap is missing or does not work here, or anything got out.
     pub async fn probed(options: SandboxOptions) -> Result<Self, SandboxError> {
+        scratch::sweep(&options.scratch);
         let sandbox = Self { options };
         probe::probe(&sandbox).await?;
         Ok(sandbox)

@@ -57,9 +57,9 @@ impl Store {
     /// Removes what was used longest ago until the rest fits; never `kept`.
     fn evict(&self, kept: &Path) -> io::Result<()> {
         let mut packages = Vec::new();
-        for entry in fs::read_dir(&self.folder)? {
-            let entry = entry?;
-            let metadata = entry.metadata()?;
+        for entry in fs::read_dir(&self.folder)?.flatten() {
+            // Another runner on this folder may have removed it meanwhile.
+            let Ok(metadata) = entry.metadata() else { continue };
             packages.push((metadata.modified()?, metadata.len(), entry.path()));
         }
         packages.sort();
@@ -68,7 +68,10 @@ impl Store {
             if total_bytes <= self.bytes_max {
                 break;
             }
-            fs::remove_file(path)?;
+            match fs::remove_file(path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
             total_bytes -= bytes;
         }
         Ok(())

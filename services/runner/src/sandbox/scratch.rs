@@ -1,11 +1,12 @@
 //! A box's folders on the host.
 
 use std::{
-    fs::{self, OpenOptions, Permissions},
+    fs::{self, File, OpenOptions, Permissions},
     io::Write,
-    os::unix::fs::{PermissionsExt, chown},
+    os::unix::fs::{MetadataExt, PermissionsExt, chown},
     path::{Path, PathBuf},
     sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
 };
 
 use nix::unistd::geteuid;
@@ -17,6 +18,15 @@ use super::SandboxError;
 /// inside the 65536 that a container usually has. Two boxes that happen on the same id share only its process count.
 const USERS: std::ops::Range<u32> = 60_001..61_184;
 
+/// What a box's folder is called, before random letters.
+const PREFIX: &str = "warren-box-";
+
+/// The file in a box that its runner holds locked: a box without a lock is a dead runner's.
+const LOCK: &str = "lock";
+
+/// A younger box without a lock may be one that is being made.
+const MAKING: Duration = Duration::from_secs(60);
+
 /// A box: the folder that a program sees as `/box`, and beside it, out of its reach, files for its input and output.
 /// Dropping it removes everything.
 ///
@@ -25,14 +35,17 @@ const USERS: std::ops::Range<u32> = 60_001..61_184;
 pub struct Scratch {
     root: TempDir,
     user: Option<u32>,
+    _lock: File,
 }
 
 impl Scratch {
     pub(super) fn make(parent: &Path) -> Result<Self, SandboxError> {
         let failed = |error| SandboxError::io(format!("a box under {}", parent.display()), error);
-        let root = tempfile::Builder::new().prefix("warren-box-").tempdir_in(parent).map_err(failed)?;
+        let root = tempfile::Builder::new().prefix(PREFIX).tempdir_in(parent).map_err(failed)?;
         fs::set_permissions(root.path(), Permissions::from_mode(0o711)).map_err(failed)?;
-        let scratch = Self { user: geteuid().is_root().then(next_user), root };
+        let lock = File::create_new(root.path().join(LOCK)).map_err(failed)?;
+        lock.lock().map_err(failed)?;
+        let scratch = Self { user: geteuid().is_root().then(next_user), root, _lock: lock };
         let files = scratch.files();
         fs::create_dir(&files).map_err(failed)?;
         fs::set_permissions(&files, Permissions::from_mode(0o700)).map_err(failed)?;
@@ -91,6 +104,27 @@ impl Scratch {
     }
 }
 
+/// Removes the boxes that runners left which were killed. What cannot be read or removed stays: it is only disk.
+pub(super) fn sweep(parent: &Path) {
+    let Ok(entries) = fs::read_dir(parent) else { return };
+    for path in entries.flatten().map(|entry| entry.path()) {
+        let is_box = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(PREFIX.as_bytes()));
+        if is_box && is_left(&path) {
+            // Does not follow links, wherever they are.
+            let _ = fs::remove_dir_all(&path);
+        }
+    }
+}
+
+/// Whether nobody uses this box of ours any more.
+fn is_left(path: &Path) -> bool {
+    let is_ours = |metadata: &fs::Metadata| metadata.is_dir() && metadata.uid() == geteuid().as_raw();
+    let Some(metadata) = fs::symlink_metadata(path).ok().filter(is_ours) else { return false };
+    let age = metadata.modified().ok().and_then(|made| made.elapsed().ok());
+    let is_locked = File::open(path.join(LOCK)).is_ok_and(|lock| lock.try_lock().is_err());
+    age.is_some_and(|age| age > MAKING) && !is_locked
+}
+
 /// Makes a file, readable for the program, writable for nobody but the runner.
 fn write_new(path: &Path, content: &[u8]) -> Result<(), SandboxError> {
     let failed = |error| SandboxError::io(path.display().to_string(), error);
@@ -105,4 +139,32 @@ fn next_user() -> u32 {
     let turn = NEXT.fetch_add(1, Ordering::Relaxed);
     let offset = std::process::id().wrapping_mul(31).wrapping_add(turn) % (USERS.end - USERS.start);
     USERS.start + offset
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+
+    /// What a killed runner leaves.
+    fn abandon(scratch: Scratch) -> PathBuf {
+        let Scratch { root, .. } = scratch;
+        root.keep()
+    }
+
+    #[test]
+    fn only_boxes_of_the_dead_are_swept() {
+        let parent = tempfile::tempdir().unwrap();
+        let [alive, being_made, dead] = [0; 3].map(|_| Scratch::make(parent.path()).unwrap());
+        let (being_made, dead) = (abandon(being_made), abandon(dead));
+        for old in [alive.root.path(), &dead] {
+            File::open(old).unwrap().set_modified(SystemTime::now() - 2 * MAKING).unwrap();
+        }
+        let other = parent.path().join("other");
+        fs::create_dir(&other).unwrap();
+        sweep(parent.path());
+        assert!(!dead.exists());
+        assert!(alive.files().exists() && being_made.exists() && other.exists());
+    }
 }

@@ -1,6 +1,11 @@
 //! The service over a broker, with a stand-in for grading's store of packages.
 
-use std::sync::Arc;
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt,
+    sync::Arc,
+    time::Duration,
+};
 
 use warren_proto::{
     grading::{Language, Verdict},
@@ -8,7 +13,7 @@ use warren_proto::{
     runner::{Judge, JudgeRequest},
 };
 use warren_rpc::{CallError, CallOptions, Client, ClientOptions, Code, Context, ServeOptions, Service, Status};
-use warren_runner::{Options, service};
+use warren_runner::{Options, sandbox::SandboxOptions, service};
 
 use super::harness::{PATIENCE, eventually, marked, sandbox_options, zip_of};
 
@@ -47,7 +52,10 @@ async fn a_submission_is_judged_by_whoever_takes_it() {
     let problems = Service::new("problems", "1.0.0", Arc::clone(&package)).method::<Fetch, _, _>(fetch);
     let _problems = problems.serve(&client, ServeOptions::default()).await.unwrap();
     let data_dir = tempfile::tempdir().unwrap();
-    let options = Options { sandbox: sandbox_options(), ..Options::default() };
+    // The boxes too, so that their path marks what runs in them.
+    fs::set_permissions(data_dir.path(), Permissions::from_mode(0o755)).unwrap();
+    let sandbox = SandboxOptions { scratch: data_dir.path().to_owned(), ..sandbox_options() };
+    let options = Options { sandbox, ..Options::default() };
     let runner = service(data_dir.path(), options).await.unwrap();
     let _runner = runner.serve(&client, ServeOptions::default()).await.unwrap();
 
@@ -64,9 +72,14 @@ async fn a_submission_is_judged_by_whoever_takes_it() {
 
     // Nobody waits any more: what runs is killed at the deadline, and the runner is free again.
     let sleeper = request(&digest, "import time; time.sleep(1000)");
-    let late = client.call_with::<Judge>(&sleeper, within(std::time::Duration::from_millis(700))).await.unwrap_err();
-    assert!(matches!(&late, CallError::Status(status) if status.code == Code::DeadlineExceeded), "{late}");
     let boxes = data_dir.path().display().to_string();
+    let short = within(Duration::from_secs(3));
+    let (late, ()) = tokio::join!(
+        client.call_with::<Judge>(&sleeper, short),
+        eventually("it runs", || !marked(&boxes, Some("/usr/bin/bwrap")).is_empty()),
+    );
+    let late = late.unwrap_err();
+    assert!(matches!(&late, CallError::Status(status) if status.code == Code::DeadlineExceeded), "{late}");
     eventually("nothing of it runs", || marked(&boxes, None).is_empty()).await;
     let again = client.call_with::<Judge>(&right, within(PATIENCE)).await.unwrap();
     assert_eq!(again.judgement.verdict, Verdict::Ac);
