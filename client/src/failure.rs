@@ -109,6 +109,7 @@ impl From<CallError> for Failure {
             CallError::Rejected(RejectReason::InFlightLimit { .. } | RejectReason::Broker) => {
                 Self::new(Exit::Rejected, message).with_hint("try again later")
             }
+            CallError::Rejected(RejectReason::Name(_)) => Self::usage(message),
             CallError::Rejected(_) => Self::new(Exit::Rejected, message),
             _ => Self::internal(message),
         }
@@ -117,7 +118,10 @@ impl From<CallError> for Failure {
 
 impl From<ConnectError> for Failure {
     fn from(error: ConnectError) -> Self {
-        let exit = if matches!(error, ConnectError::Address { .. }) { Exit::Usage } else { Exit::BrokerUnreachable };
+        let exit = match error {
+            ConnectError::Address { .. } | ConnectError::Name(_) => Exit::Usage,
+            _ => Exit::BrokerUnreachable,
+        };
         Self::new(exit, error.to_string())
     }
 }
