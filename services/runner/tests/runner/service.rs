@@ -48,7 +48,8 @@ async fn a_submission_is_judged_by_whoever_takes_it() {
     let Some(node) = warren_rabbitmq::testing::node_or_skip().await else { return };
     let url = node.vhost("runner").await.unwrap();
     let client = Client::connect(&url, ClientOptions::default()).await.unwrap();
-    let package = Arc::new(zip_of(&[("cases/1.in", "2 3"), ("cases/1.out", "5")]));
+    let patient = r#"{"Limits": {"TimeLimit": "20s"}}"#;
+    let package = Arc::new(zip_of(&[("cases/1.in", "2 3"), ("cases/1.out", "5"), ("settings.json", patient)]));
     let problems = Service::new("problems", "1.0.0", Arc::clone(&package)).method::<Fetch, _, _>(fetch);
     let _problems = problems.serve(&client, ServeOptions::default()).await.unwrap();
     let data_dir = tempfile::tempdir().unwrap();
