@@ -1,6 +1,6 @@
 //! The certificate as a file: one page A4 landscape, tagged PDF/A-2a, the same bytes for the same content.
 //!
-//! Rendering is a few milliseconds of computing, so it belongs on a blocking thread. Reading order: [`page`](self) is
+//! Rendering is a few milliseconds of computing, so it belongs on a blocking thread. Reading order: `page` is
 //! the design, `text` sizes what is written, `draw` puts it on the page, `fonts` are the fonts.
 
 mod draw;

@@ -142,7 +142,7 @@ fn lay_out(text: &str, style: Style) -> Layout<()> {
     builder.push_default(StyleProperty::OverflowWrap(OverflowWrap::Anywhere));
     if text.chars().any(is_right_to_left) {
         // poppler reads the letters of a ligature from left to right in every script. Those that a script requires
-        // (lam-alef) are two glyphs in these fonts; the others, such as the name of God's, are done without.
+        // (lam-alef) are two glyphs in these fonts; the others, such as that of the Arabic word for God, are done without.
         builder.push_default(StyleProperty::FontFeatures(FontFeatures::from("\"liga\" off")));
     }
     builder.build(text)
