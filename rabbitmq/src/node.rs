@@ -12,7 +12,7 @@ use crate::directory::Directory;
 use crate::epmd::Epmd;
 use crate::keeper::Kept;
 use crate::launch::{self, Identity, Installation};
-use crate::{NodeOptions, StartError, ports, ready};
+use crate::{Flavour, NodeOptions, StartError, ports, ready};
 
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
@@ -166,12 +166,18 @@ impl Node {
 
 /// One node for the whole program, started by the first who asks: what tests want, each with a vhost of its own ([`Node::vhost`]).
 ///
-/// It ends with the program, and its directory with it.
+/// It is RabbitMQ 4 where [`RABBITMQ_VERSION`] says `4`, so that one suite can be run on both. It ends with the program, and its directory
+/// with it.
 ///
 /// # Errors
 ///
 /// As [`Node::start`]. A later caller tries again.
 pub async fn shared() -> Result<&'static Node, StartError> {
     static NODE: OnceCell<Node> = OnceCell::const_new();
-    NODE.get_or_try_init(|| Node::start(NodeOptions::default())).await
+    let is_4 = std::env::var(RABBITMQ_VERSION).is_ok_and(|version| version == "4");
+    let flavour = if is_4 { Flavour::Trixie } else { Flavour::Debian };
+    NODE.get_or_try_init(|| Node::start(NodeOptions { flavour, ..NodeOptions::default() })).await
 }
+
+/// The variable that says which RabbitMQ is [`shared`]: `3` (what the machine has installed, the default) or `4`.
+pub const RABBITMQ_VERSION: &str = "WARREN_RABBITMQ";

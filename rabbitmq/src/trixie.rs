@@ -1,7 +1,7 @@
 //! RabbitMQ 4: Debian trixie's, in a directory of its own, entered with `chroot` by root.
 //!
-//! What is promised on RabbitMQ 3 is tested on 4 with it. The directory (about 400 MB) stands in the user's cache directory; `debootstrap`
-//! fills it once, from the mirror that this machine's own apt sources name.
+//! `cargo xtask test --long` runs the library's suite on it too. The directory (about 400 MB) stands in the user's cache
+//! directory; `debootstrap` fills it once, from the mirror that this machine's own apt sources name.
 
 use std::fs;
 use std::io;

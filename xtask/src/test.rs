@@ -22,7 +22,7 @@ const PACKAGES: [&str; 9] =
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Also run what takes minutes: the tests marked `ignore`, and RabbitMQ 4 (root only)
+    /// Also run what takes minutes: the tests marked `ignore`, and the library's on RabbitMQ 4 (root only)
     #[arg(long)]
     long: bool,
 }
@@ -55,6 +55,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         // What did not compile, or was killed, prints no result.
         tally.failed = tally.failed.max(1);
     }
+    if arguments.long {
+        report.step("the library on RabbitMQ 4", || on_rabbitmq_4().run_and_read(|line| tally.read(line)));
+    }
     tally.skipped = std::fs::read_to_string(&skipped_file)?.lines().map(str::to_owned).collect();
     Ok(report.finish(&tally, is_ci()))
 }
@@ -62,6 +65,11 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 fn test_step(long: bool) -> Step {
     let step = steps::cargo(&["test", "--workspace", "--no-fail-fast"]);
     if long { step.arguments(&["--", "--include-ignored"]) } else { step }
+}
+
+/// What the library promises on RabbitMQ 3, it promises on 4.
+fn on_rabbitmq_4() -> Step {
+    steps::cargo(&["test", "--package", "warren-rpc", "--test", "rpc"]).env(warren_rabbitmq::RABBITMQ_VERSION, "4")
 }
 
 /// Whether a machine runs this: a test that skips itself is a failure then.

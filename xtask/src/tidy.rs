@@ -2,12 +2,14 @@
 //!
 //! - a Rust file has at most 400 lines, a function at most 60;
 //! - no file names a package registry's host, or an absolute path of the machine that it was written on;
-//! - only `warren-rpc` depends on lapin (tests and xtask aside);
+//! - only `warren-rpc` depends on lapin (tests aside);
+//! - messages stand only in `proto`, SQL only in a service's store;
 //! - every crate takes the workspace's lints.
 
 mod functions;
 mod manifests;
 mod paths;
+mod places;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,7 +18,8 @@ use anyhow::{Context, bail};
 
 const FILE_LINES_MAX: usize = 400;
 /// What else than Rust is read, by the end of its name.
-const TEXT_FILES: [&str; 10] = ["rs", "toml", "md", "sh", "py", "yaml", "yml", "sql", "txt", "run"];
+const TEXT_FILES: [&str; 12] =
+    ["Dockerfile", "json", "rs", "toml", "md", "sh", "py", "yaml", "yml", "sql", "txt", "run"];
 
 /// A file of the workspace.
 #[derive(Debug)]
@@ -47,6 +50,7 @@ fn violations(source: &Source, own_paths: &[String]) -> Vec<String> {
             found.push(format!("{}: {lines} lines, at most {FILE_LINES_MAX} are allowed", source.path.display()));
         }
         found.extend(functions::violations(source));
+        found.extend(places::violations(source));
     }
     if source.path.ends_with("Cargo.toml") {
         found.extend(manifests::violations(source));

@@ -3,7 +3,7 @@
 use super::Source;
 
 /// Who may depend on lapin.
-const AMQP_CRATES: [&str; 2] = ["rpc-core", "xtask"];
+const AMQP_CRATE: &str = "rpc-core";
 
 pub(super) fn violations(source: &Source) -> Vec<String> {
     let path = source.path.display();
@@ -16,7 +16,7 @@ pub(super) fn violations(source: &Source) -> Vec<String> {
         found.push(format!("{path}: it must take the workspace's lints ([lints] workspace = true)"));
     }
     let names_lapin = section(&source.text, "dependencies").any(|line| is_key(line, "lapin"));
-    if names_lapin && !AMQP_CRATES.contains(&folder) {
+    if names_lapin && folder != AMQP_CRATE {
         found.push(format!("{path}: only rpc-core may depend on lapin (tests may: [dev-dependencies])"));
     }
     found
