@@ -44,7 +44,8 @@ pub async fn open(path: &Path, migrations: &Migrator) -> Result<SqlitePool, Open
     Ok(pool)
 }
 
-/// What a caller is told when the store fails: `unavailable`, for nothing was done. The log gets the cause.
+/// What a caller is told when the store does not answer, whatever the cause; [`StoreError`](crate::store::StoreError)
+/// knows a damaged row from that.
 #[must_use]
 pub fn unavailable(error: &sqlx::Error) -> Status {
     tracing::error!(error = error as &dyn std::error::Error, "the store failed");
