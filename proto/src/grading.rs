@@ -1,127 +1,16 @@
 //! Submissions and their verdicts.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 use warren_rpc::{Event, Method};
 
 use crate::Decimal;
+pub use crate::{
+    language::{Language, UnknownLanguage},
+    verdict::Verdict,
+};
 
 /// Most bytes of a submission's source.
 pub const SOURCE_BYTES_MAX: usize = 256 << 10;
-
-/// The languages a submission may be in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Language {
-    /// C17.
-    C,
-    /// C++20.
-    Cpp,
-    /// Python 3.
-    Python,
-}
-
-impl Language {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::C, Self::Cpp, Self::Python];
-
-    /// The name on the wire and on the command line: `cpp`.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::C => "c",
-            Self::Cpp => "cpp",
-            Self::Python => "python",
-        }
-    }
-
-    /// The language that a file of this ending (without the dot) is usually in.
-    #[must_use]
-    pub fn from_extension(extension: &str) -> Option<Self> {
-        match extension {
-            "c" => Some(Self::C),
-            "cpp" | "cc" | "cxx" => Some(Self::Cpp),
-            "py" => Some(Self::Python),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for Language {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// What a judge says of a run, worst first (omegaUp's order): a submission's verdict is the worst of its cases'.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum Verdict {
-    /// Judge error: nobody's fault but the judge's. Pages an operator.
-    Je,
-    /// Compile error.
-    Ce,
-    /// Restricted function: the program tried what the sandbox forbids.
-    Rfe,
-    /// Validator error.
-    Ve,
-    /// Memory limit exceeded.
-    Mle,
-    /// Run-time error: a signal, or an exit code other than 0.
-    Rte,
-    /// Time limit exceeded.
-    Tle,
-    /// Output limit exceeded.
-    Ole,
-    /// Wrong answer.
-    Wa,
-    /// Partially accepted.
-    Pa,
-    /// Accepted.
-    Ac,
-}
-
-impl Verdict {
-    /// All of them, worst first.
-    pub const ALL: [Self; 11] = [
-        Self::Je,
-        Self::Ce,
-        Self::Rfe,
-        Self::Ve,
-        Self::Mle,
-        Self::Rte,
-        Self::Tle,
-        Self::Ole,
-        Self::Wa,
-        Self::Pa,
-        Self::Ac,
-    ];
-
-    /// The two or three letters on the wire and on a board: `AC`.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Je => "JE",
-            Self::Ce => "CE",
-            Self::Rfe => "RFE",
-            Self::Ve => "VE",
-            Self::Mle => "MLE",
-            Self::Rte => "RTE",
-            Self::Tle => "TLE",
-            Self::Ole => "OLE",
-            Self::Wa => "WA",
-            Self::Pa => "PA",
-            Self::Ac => "AC",
-        }
-    }
-}
-
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
 
 /// Stores a submission and puts it in line. Returns at once: [`Wait`] waits for the verdict.
 ///
@@ -218,7 +107,7 @@ pub struct Judgement {
     pub verdict: Verdict,
     /// Share of the problem's points, 0 to 1.
     pub score: Decimal,
-    /// The most CPU time of a case.
+    /// The most of its cases' [`CaseResult::time_ms`].
     pub time_ms: u64,
     /// The most memory of a case.
     pub memory_bytes: u64,
@@ -232,6 +121,24 @@ pub struct Judgement {
 
 /// Most bytes of [`Judgement::message`].
 pub const MESSAGE_BYTES_MAX: usize = 4 << 10;
+
+impl Judgement {
+    /// The judgement of a submission that was run on no case: `CE` or `JE`. `message` is cut to
+    /// [`MESSAGE_BYTES_MAX`], between two characters.
+    #[must_use]
+    pub fn without_cases(verdict: Verdict, message: &str, judged_by: &str) -> Self {
+        let cut = message.floor_char_boundary(MESSAGE_BYTES_MAX);
+        Self {
+            verdict,
+            score: Decimal::zero(),
+            time_ms: 0,
+            memory_bytes: 0,
+            message: Some(message[..cut].to_owned()),
+            judged_by: judged_by.to_owned(),
+            groups: Vec::new(),
+        }
+    }
+}
 
 /// What came out of a group of cases.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -253,7 +160,8 @@ pub struct CaseResult {
     pub verdict: Verdict,
     /// Share of the case's own points, 0 to 1.
     pub score: Decimal,
-    /// CPU time.
+    /// CPU time; at least the time limit if the run was killed for its time, though it may have slept through it.
+    /// 0 if it was not run.
     pub time_ms: u64,
     /// Wall time.
     pub wall_ms: u64,
@@ -277,4 +185,18 @@ pub struct Judged;
 impl Event for Judged {
     const KEY: &'static str = "grading.judged";
     type Body = Submission;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_cut_between_characters() {
+        let judgement = Judgement::without_cases(Verdict::Je, &"ñ".repeat(MESSAGE_BYTES_MAX), "grading-1");
+        assert_eq!(judgement.verdict, Verdict::Je);
+        assert_eq!(judgement.message.map(|message| message.len()), Some(MESSAGE_BYTES_MAX));
+        let judgement = Judgement::without_cases(Verdict::Ce, "no main", "runner-1");
+        assert_eq!(judgement.message.as_deref(), Some("no main"));
+    }
 }

@@ -17,10 +17,12 @@ pub mod certificates;
 pub mod contests;
 pub mod decimal;
 pub mod grading;
+mod language;
 pub mod problems;
 pub mod registry;
 pub mod runner;
 pub mod scoreboard;
+mod verdict;
 
 pub use blob::Blob;
 pub use decimal::Decimal;

@@ -64,7 +64,7 @@ pub struct CaseInfo {
 /// What one run may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
-    /// CPU time a case.
+    /// CPU time a case. Its wall time is bounded too, generously: a machine with other work must not cost a verdict.
     pub time_ms: u64,
     /// Memory a case.
     pub memory_bytes: u64,

@@ -1,13 +1,24 @@
 //! What grading asks of a runner. A runner keeps no state but a cache of packages.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use warren_rpc::Method;
 
 use crate::grading::{Judgement, Language};
 
+/// What compiling may take, of CPU time and of wall time each; more is `CE`.
+pub const COMPILE_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// What compiling may take of memory; more is `CE`.
+pub const COMPILE_MEMORY_BYTES_MAX: u64 = 1 << 30;
+
 /// Compiles a submission, runs it on every case in the sandbox and judges what it printed.
 ///
 /// A package that the runner has not got is fetched by `problems.fetch`, once.
+///
+/// Answers `aborted` to a request that another runner had before and did not answer: it may be what ended that runner,
+/// so whoever asks counts the attempt and asks anew, or gives up.
 #[derive(Debug)]
 pub struct Judge;
 
