@@ -16,7 +16,7 @@ Standard output holds data only; messages go to standard error.";
 
 /// RPC over AMQP, and a programming contest on it.
 ///
-/// Without a command: the whole platform in one process, and a REPL. In the REPL a line is a command line without
+/// Without a command: a private broker, every service, and a REPL. In the REPL a line is a command line without
 /// `warren`, and a first word with a dot means `call`.
 #[derive(Debug, Parser)]
 #[command(name = "warren", version, after_help = EXIT_CODES, disable_help_subcommand = true)]
@@ -33,8 +33,8 @@ pub(crate) struct Globals {
     /// The broker's address; without it, the one left by a running `warren`.
     #[arg(long, global = true, env = "WARREN_URL", hide_env_values = true, value_name = "URL")]
     pub(crate) url: Option<String>,
-    /// Start a private broker and all services in this process.
-    #[arg(long, global = true, conflicts_with = "url")]
+    /// Start a private broker and all services for this command, whatever WARREN_URL says.
+    #[arg(long, global = true)]
     pub(crate) embedded: bool,
     /// How results are written.
     #[arg(short, long, global = true, value_enum, default_value_t, value_name = "FORM")]

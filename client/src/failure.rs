@@ -1,6 +1,6 @@
 //! How a command fails: what a person reads, what a script reads, and the exit code.
 
-use warren_rpc::{CallError, Code, ConnectError, PublishError, RejectReason, ServeError};
+use warren_rpc::{CallError, Code, ConnectError, RejectReason, ServeError};
 
 use crate::near;
 
@@ -90,8 +90,9 @@ impl From<CallError> for Failure {
         let message = error.to_string();
         match error {
             CallError::Status(status) if status.code == Code::DeadlineExceeded => {
-                Self::new(Exit::Deadline, status.message)
-                    .with_hint("the work may go on; --timeout gives it longer, and is an instance running?")
+                Self::new(Exit::Deadline, status.message).with_hint(
+                    "the work may go on; --timeout waits longer; without an instance of the service nobody answers",
+                )
             }
             CallError::Status(status) => Self::new(Exit::Status(status.code), status.message),
             CallError::Unroutable { method } => {
@@ -126,13 +127,6 @@ impl From<ConnectError> for Failure {
     }
 }
 
-impl From<PublishError> for Failure {
-    fn from(error: PublishError) -> Self {
-        let exit = if matches!(error, PublishError::Rejected(_)) { Exit::Rejected } else { Exit::ConnectionLost };
-        Self::new(exit, error.to_string())
-    }
-}
-
 impl From<ServeError> for Failure {
     fn from(error: ServeError) -> Self {
         let exit =
@@ -154,6 +148,9 @@ mod tests {
         assert_eq!(Exit::Status(Code::Cancelled).code(), 75);
         assert_eq!(Failure::from(CallError::Status(Status::not_found("x"))).exit.code(), 65);
         assert_eq!(Failure::from(CallError::Status(Status::deadline_exceeded("x"))).exit.code(), 4);
+        let queue = "calculator.sum".to_owned();
+        assert_eq!(Failure::from(ServeError::ConsumerEnded { queue, source: None }).exit.code(), 8);
+        assert_eq!(Failure::from(ServeError::ConnectionLost).exit.code(), 8);
     }
 
     #[test]

@@ -67,28 +67,42 @@ fn run(cli: &Cli) -> Result<(), Failure> {
             let url = address::find(globals.url.as_deref())?;
             runtime.block_on(commands::serve(&url, &data(globals)?, serve))
         }
-        Some(command @ Command::Demo(_)) if globals.url.is_none() => embedded(&runtime, globals, Some(command)),
-        Some(command) if globals.embedded => embedded(&runtime, globals, Some(command)),
+        Some(command) if globals.embedded => embedded(&runtime, globals, None, Some(command)),
+        Some(command @ Command::Demo(_)) => demo(&runtime, globals, command),
         Some(command) => elsewhere(&runtime, globals, command),
-        None if globals.url.is_some() => repl_elsewhere(&runtime, globals),
-        None => embedded(&runtime, globals, None),
+        None if globals.url.is_some() && !globals.embedded => repl_elsewhere(&runtime, globals),
+        None => embedded(&runtime, globals, None, None),
     }
 }
 
-/// Runs a command, or the REPL, with a broker and services of our own.
-fn embedded(runtime: &Runtime, globals: &Globals, command: Option<&Command>) -> Result<(), Failure> {
+/// Runs the demo with a broker and services of our own; on a given broker with those that serve there, or else ours.
+fn demo(runtime: &Runtime, globals: &Globals, command: &Command) -> Result<(), Failure> {
+    match globals.url.as_deref() {
+        Some(url) if runtime.block_on(or_interrupt(platform::is_served(url)))? => elsewhere(runtime, globals, command),
+        broker => embedded(runtime, globals, broker, Some(command)),
+    }
+}
+
+/// Runs a command, or the REPL, with services of our own, and a broker of our own unless one is given.
+fn embedded(
+    runtime: &Runtime,
+    globals: &Globals,
+    broker: Option<&str>,
+    command: Option<&Command>,
+) -> Result<(), Failure> {
     // Only a REPL keeps what it stored, unless --data says where.
     let data = match command {
         None => Some(data(globals)?),
         Some(_) => globals.data.clone(),
     };
-    let platform = runtime.block_on(or_interrupt(Platform::start(data.as_deref())))?;
-    let _left = address::Left::leave(&platform.url())
-        .map_err(|error| note(&format!("other terminals will not find this broker: {error}")));
+    let platform = runtime.block_on(or_interrupt(Platform::start(broker, data.as_deref())))?;
+    let _left = platform.private_url().map(|url| {
+        address::Left::leave(url).map_err(|error| note(&format!("other terminals will not find this broker: {error}")))
+    });
     let session = Session::new(platform.client().clone(), globals, command.is_some());
     let ended = match command {
         None => {
-            note(&format!("broker: {}", platform.url()));
+            note(&format!("broker: {}", platform.private_url().unwrap_or_default()));
             repl::run(runtime.handle(), &session, globals)
         }
         Some(command) => {

@@ -1,13 +1,18 @@
-//! The whole platform in this process: a private broker, and an instance of every service.
+//! The whole platform for one command: a private broker as a child process, and every service in this one.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use etcetera::{BaseStrategy, choose_base_strategy};
 use tempfile::TempDir;
+use warren_proto::problems;
 use warren_rabbitmq::{Node, NodeOptions};
-use warren_rpc::{Client, ClientOptions, Running, ServeOptions, Service};
+use warren_rpc::{CallOptions, Client, ClientOptions, Running, ServeOptions, Service};
 
 use crate::{
+    address,
     cli::ServiceName,
     failure::{Exit, Failure},
     output::note,
@@ -23,23 +28,27 @@ pub(crate) const ALL: [ServiceName; 5] = [
     ServiceName::Grading,
 ];
 
+/// How soon a service that runs answers.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(2);
+
 /// Instances of the runner beside one of everything else: as many programs are judged at a time.
 const RUNNERS: u16 = 2;
 
-/// A private broker and all services.
+/// A broker and all services.
 #[derive(Debug)]
 pub(crate) struct Platform {
     running: Vec<Running>,
     client: Client,
-    node: Node,
+    url: String,
+    /// The broker, if it is our own.
+    node: Option<Node>,
     /// Removed with the platform, if the data are not to be kept.
     _temporary: Option<TempDir>,
 }
 
 impl Platform {
-    /// Starts the broker and the services. Without `data` they store in a temporary folder.
-    pub(crate) async fn start(data: Option<&Path>) -> Result<Self, Failure> {
-        packages::ensure()?;
+    /// Starts the services, and a private broker unless one is given. Without `data` they store in a temporary folder.
+    pub(crate) async fn start(broker: Option<&str>, data: Option<&Path>) -> Result<Self, Failure> {
         let (folder, temporary) = match data {
             Some(folder) => (folder.to_owned(), None),
             None => {
@@ -47,12 +56,19 @@ impl Platform {
                 (folder.path().to_owned(), Some(folder))
             }
         };
-        note("starting a private RabbitMQ and the services ...");
-        let node = Node::start(NodeOptions::default())
-            .await
-            .map_err(|error| Failure::new(Exit::BrokerUnreachable, error.to_string()))?;
-        let client = Client::connect(&node.url(), ClientOptions::default()).await?;
-        let mut platform = Self { running: Vec::new(), client, node, _temporary: temporary };
+        let (node, url) = match broker {
+            Some(url) => {
+                packages::ensure_for(&ALL)?;
+                (None, url.to_owned())
+            }
+            None => {
+                let node = private_broker().await?;
+                let url = node.url();
+                (Some(node), url)
+            }
+        };
+        let client = connect(&url).await?;
+        let mut platform = Self { running: Vec::new(), client, url, node, _temporary: temporary };
         match platform.serve_all(&folder).await {
             Ok(()) => Ok(platform),
             Err(failure) => {
@@ -70,24 +86,45 @@ impl Platform {
         Ok(())
     }
 
-    /// A client of the private broker.
+    /// A client of the broker.
     pub(crate) fn client(&self) -> &Client {
         &self.client
     }
 
-    /// The private broker's address.
-    pub(crate) fn url(&self) -> String {
-        self.node.url()
+    /// The private broker's address; none if the broker was given.
+    pub(crate) fn private_url(&self) -> Option<&str> {
+        self.node.as_ref().map(|_| self.url.as_str())
     }
 
     /// Stops everything in order.
     pub(crate) async fn stop(self) {
         stop(self.running).await;
         self.client.close().await;
-        if let Err(error) = self.node.stop().await {
+        if let Some(node) = self.node
+            && let Err(error) = node.stop().await
+        {
             tracing::warn!(%error, "the private broker did not stop in order");
         }
     }
+}
+
+async fn private_broker() -> Result<Node, Failure> {
+    packages::ensure()?;
+    note("starting a private RabbitMQ and the services ...");
+    Node::start(NodeOptions::default()).await.map_err(|error| Failure::new(Exit::BrokerUnreachable, error.to_string()))
+}
+
+async fn connect(url: &str) -> Result<Client, Failure> {
+    Client::connect(url, ClientOptions::default()).await.map_err(|error| address::explain(error.into()))
+}
+
+/// Whether instances of the contest's services run on this broker already.
+pub(crate) async fn is_served(url: &str) -> Result<bool, Failure> {
+    let client = connect(url).await?;
+    let options = CallOptions { deadline: ANSWERS_WITHIN, ..CallOptions::default() };
+    let answer = client.call_with::<problems::List>(&problems::ListRequest {}, options).await;
+    client.close().await;
+    Ok(answer.is_ok())
 }
 
 /// Shuts instances down side by side.

@@ -54,6 +54,13 @@ fn interactive(runtime: &Handle, session: &Session, globals: &Globals) -> Result
     Ok(())
 }
 
+/// Flags that choose the broker or the stores: they mean nothing once a REPL runs.
+const STARTING_FLAGS: [&str; 3] = ["--url", "--embedded", "--data"];
+
+fn is_flag(word: &str, flag: &str) -> bool {
+    word.strip_prefix(flag).is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+}
+
 enum Next {
     Line,
     Leave,
@@ -68,6 +75,11 @@ fn execute(runtime: &Handle, session: &Session, globals: &Globals, text: &str) -
         Line::Help => return help().map(|()| Next::Line).map_err(failed),
         Line::Words(words) => words,
     };
+    if let Some(flag) = words.iter().find_map(|word| STARTING_FLAGS.into_iter().find(|flag| is_flag(word, flag))) {
+        return Err(failed(Failure::usage(format!(
+            "{flag} belongs to the start of `warren`: here the broker is chosen"
+        ))));
+    }
     let cli = match Cli::try_parse_from(std::iter::once("warren".to_owned()).chain(words)) {
         Ok(cli) => cli,
         Err(usage) if !usage.use_stderr() => {

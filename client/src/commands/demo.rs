@@ -35,7 +35,7 @@ pub(super) async fn run(session: &Session, demo: &Demo) -> Result<(), Failure> {
         let stored = problem::put(session, name, package).await?;
         note(&format!("problem {}: {} cases", stored.problem, stored.cases.len()));
     }
-    let mut contest = session.client.call::<contests::Put>(&script.contest).await?;
+    let mut contest = session.client.call_with::<contests::Put>(&script.contest, session.options()).await?;
     note(&format!("contest {}: {} submissions are handed in and judged ...", contest.title, script.submissions.len()));
 
     let judged = judge::all(session, &script).await?;
@@ -45,9 +45,9 @@ pub(super) async fn run(session: &Session, demo: &Demo) -> Result<(), Failure> {
         board::show(session, &contest.contest, Audience::Public).await?;
     }
     contest.thawed = true;
-    let contest = session.client.call::<contests::Put>(&contest).await?;
+    let contest = session.client.call_with::<contests::Put>(&contest, session.options()).await?;
     let request = scoreboard::GetRequest { contest: contest.contest.clone(), audience: Audience::Public };
-    let final_board = session.client.call::<scoreboard::Get>(&request).await?;
+    let final_board = session.client.call_with::<scoreboard::Get>(&request, session.options()).await?;
     let paths = certify::all(session, &contest, &final_board, &demo.out).await?;
     report(session, &judged, &contest, &final_board, &paths).await?;
 
@@ -82,7 +82,7 @@ async fn await_board(session: &Session, contest: &Contest, runs: usize) -> Resul
     let request = scoreboard::GetRequest { contest: contest.contest.clone(), audience: Audience::Jury };
     let complete = async {
         loop {
-            let board = session.client.call::<scoreboard::Get>(&request).await?;
+            let board = session.client.call_with::<scoreboard::Get>(&request, session.options()).await?;
             let tries: u32 = board.rows.iter().flat_map(|row| &row.problems).map(|cell| cell.tries).sum();
             if tries as usize == runs {
                 return Ok(());

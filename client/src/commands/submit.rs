@@ -54,10 +54,7 @@ fn read_source(file: &Path) -> Result<String, Failure> {
     let metadata = file.metadata().map_err(|error| Failure::usage(format!("{}: {error}", file.display())))?;
     if metadata.len() > SOURCE_BYTES_MAX as u64 {
         let bytes = metadata.len();
-        return Err(Failure::usage(format!(
-            "source: {} has {bytes} bytes, at most {SOURCE_BYTES_MAX} are taken",
-            file.display()
-        )));
+        return Err(Failure::usage(format!("source: {bytes} bytes in {}, at most {SOURCE_BYTES_MAX}", file.display())));
     }
     read_file(file)
 }

@@ -1,4 +1,4 @@
-//! The line editor: history that stays, completion of commands, methods and files.
+//! The line editor: history that stays, completion of commands, methods and their keys.
 
 use std::{borrow::Cow, fs, path::PathBuf};
 

@@ -62,14 +62,18 @@ impl Platform {
     }
 
     /// The platform that all tests of this binary share; it ends when the last of them does.
-    pub(crate) fn shared() -> Arc<Self> {
+    /// None where RabbitMQ is not installed: the test is reported as skipped.
+    pub(crate) fn shared() -> Option<Arc<Self>> {
+        if warren_rabbitmq::testing::skip_without_rabbitmq() {
+            return None;
+        }
         static SHARED: OnceLock<Mutex<std::sync::Weak<Platform>>> = OnceLock::new();
         let mut shared = SHARED.get_or_init(Mutex::default).lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        shared.upgrade().unwrap_or_else(|| {
+        Some(shared.upgrade().unwrap_or_else(|| {
             let platform = Arc::new(Self::start());
             *shared = Arc::downgrade(&platform);
             platform
-        })
+        }))
     }
 
     /// The program, which finds the platform by itself.

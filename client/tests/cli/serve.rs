@@ -9,7 +9,7 @@ use nix::{
     unistd::Pid,
 };
 use serde_json::Value;
-use warren_rabbitmq::{Node, NodeOptions};
+use warren_rabbitmq::{Node, NodeOptions, testing::skip_without_rabbitmq};
 
 use super::program::{Ended, example, warren};
 
@@ -47,6 +47,9 @@ impl Drop for Served {
 
 #[test]
 fn forty_submissions_are_spread_over_four_runners() {
+    if skip_without_rabbitmq() {
+        return;
+    }
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let node = runtime.block_on(Node::start(NodeOptions::default())).unwrap();
     let url = node.url();
@@ -78,6 +81,9 @@ fn forty_submissions_are_spread_over_four_runners() {
 
 #[test]
 fn a_lost_broker_ends_serve_with_8() {
+    if skip_without_rabbitmq() {
+        return;
+    }
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let node = runtime.block_on(Node::start(NodeOptions::default())).unwrap();
     let folder = tempfile::tempdir().unwrap();

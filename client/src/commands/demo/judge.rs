@@ -37,7 +37,8 @@ impl Outcome {
 pub(super) async fn all(session: &Session, script: &Script) -> Result<Vec<Outcome>, Failure> {
     let mut waiting = FuturesUnordered::new();
     for scripted in &script.submissions {
-        let handed_in = session.client.call::<grading::Submit>(&script.request(scripted)?).await?;
+        let handed_in =
+            session.client.call_with::<grading::Submit>(&script.request(scripted)?, session.options()).await?;
         waiting.push(wait(session, handed_in.submission, scripted));
     }
     let mut judged = Vec::new();
@@ -53,7 +54,7 @@ pub(super) async fn all(session: &Session, script: &Script) -> Result<Vec<Outcom
 }
 
 async fn wait(session: &Session, submission: String, scripted: &Scripted) -> Result<Outcome, Failure> {
-    let options = CallOptions { deadline: WAIT, ..CallOptions::default() };
+    let options = CallOptions { deadline: session.timeout.unwrap_or(WAIT), ..CallOptions::default() };
     let submission = session.client.call_with::<grading::Wait>(&SubmissionRequest { submission }, options).await?;
     let Some(judgement) = &submission.judgement else {
         return Err(Failure::new(Exit::Internal, "grading.wait answered without a judgement"));
