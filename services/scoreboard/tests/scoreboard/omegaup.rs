@@ -7,11 +7,11 @@ use warren_proto::{
 };
 use warren_scoreboard::compute;
 
-use crate::data::{self, MINUTE_MS, row};
+use super::contests::{self, MINUTE_MS, row};
 
 #[test]
 fn omegaups_vectors_hold() {
-    let Some(text) = data::read("vectors/omegaup_scoreboard_vectors.json") else { return };
+    let text = contests::read("omegaup.json");
     let vectors: Vec<Value> = serde_json::from_str(&text).expect("JSON");
     assert!(!vectors.is_empty());
     for vector in &vectors {
@@ -25,7 +25,7 @@ fn check(vector: &Value) {
     let penalty_policy: PenaltyPolicy = serde_json::from_value(from("penalty_calc_policy")).expect("a penalty policy");
     let penalty_type = PenaltyType::ContestStart;
     let rules = Rules::Points { score_mode, penalty_type, penalty_minutes: 0, penalty_policy };
-    let mut request = data::contest(rules, 1000 * MINUTE_MS);
+    let mut request = contests::contest(rules, 1000 * MINUTE_MS);
 
     let points: Vec<i64> = serde_json::from_value(from("problem_points")).expect("points");
     let problem = |(index, points): (usize, i64)| Problem { id: index.to_string(), points: points.into() };
@@ -33,11 +33,11 @@ fn check(vector: &Value) {
     for (index, run) in vector["runs"].as_array().expect("runs").iter().enumerate() {
         let (user, problem) = (run["user"].to_string(), run["problem"].to_string());
         if request.contestants.iter().all(|contestant| contestant.id != user) {
-            request.contestants.push(data::contestant(&user));
+            request.contestants.push(contests::contestant(&user));
         }
         let time_ms = run["submit_delay"].as_u64().expect("minutes") * MINUTE_MS;
         let verdict = serde_json::from_value(run["verdict"].clone()).expect("a verdict");
-        let mut made = data::run(format!("{index:04}"), &user, &problem, time_ms, verdict);
+        let mut made = contests::run(format!("{index:04}"), &user, &problem, time_ms, verdict);
         made.score = Some(run["score"].to_string().parse().expect("a score"));
         request.runs.push(made);
     }

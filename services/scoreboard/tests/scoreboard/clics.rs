@@ -9,7 +9,7 @@ use warren_proto::{
 };
 use warren_scoreboard::compute;
 
-use crate::data::{self, MINUTE_MS};
+use super::contests::{self, MINUTE_MS};
 
 /// What the tests need of a feed.
 struct Feed {
@@ -18,8 +18,8 @@ struct Feed {
     first_to_solve: BTreeMap<String, Vec<String>>,
 }
 
-fn euc_2025() -> Option<Feed> {
-    let text = data::read("clics/euc2025-event-feed.ndjson")?;
+fn euc_2025() -> Feed {
+    let text = contests::read("euc-2025.ndjson");
     // Events repeat an object as it changes; the last one holds. A rejudgement is another judgement of the submission.
     let mut objects: BTreeMap<(String, String), Value> = BTreeMap::new();
     let mut judgements: BTreeMap<String, Verdict> = BTreeMap::new();
@@ -34,7 +34,7 @@ fn euc_2025() -> Option<Feed> {
             objects.insert((text_of(&event, "type"), id.to_owned()), data);
         }
     }
-    Some(Feed::new(&objects, &judgements))
+    Feed::new(&objects, &judgements)
 }
 
 impl Feed {
@@ -43,14 +43,15 @@ impl Feed {
         let (_, contest) = of_type("contest").next().expect("a contest");
         let duration_ms = span_ms(&text_of(contest, "duration"));
         let freeze_ms = duration_ms - span_ms(&text_of(contest, "scoreboard_freeze_duration"));
-        let mut request = ComputeRequest { freeze_ms: Some(freeze_ms), ..data::contest(data::ICPC, duration_ms) };
+        let mut request =
+            ComputeRequest { freeze_ms: Some(freeze_ms), ..contests::contest(contests::ICPC, duration_ms) };
 
-        request.problems = of_type("problems").map(|((_, id), _)| data::problem(id)).collect();
-        request.contestants = of_type("teams").map(|((_, id), _)| data::contestant(id)).collect();
+        request.problems = of_type("problems").map(|((_, id), _)| contests::problem(id)).collect();
+        request.contestants = of_type("teams").map(|((_, id), _)| contests::contestant(id)).collect();
         let run = |((_, id), submission): (&(String, String), &Value)| {
             let time_ms = span_ms(&text_of(submission, "contest_time"));
             let (team, problem) = (text_of(submission, "team_id"), text_of(submission, "problem_id"));
-            data::run(id, &team, &problem, time_ms, judgements[id])
+            contests::run(id, &team, &problem, time_ms, judgements[id])
         };
         request.runs = of_type("submissions").map(run).collect();
 
@@ -83,7 +84,7 @@ fn span_ms(reltime: &str) -> u64 {
 
 #[test]
 fn the_awards_of_euc_2025_go_to_those_who_solved_first() {
-    let Some(feed) = euc_2025() else { return };
+    let feed = euc_2025();
     assert_eq!((feed.request.contestants.len(), feed.request.runs.len()), (53, 856));
     assert_eq!(feed.first_to_solve.len(), 11);
 
@@ -101,7 +102,7 @@ fn the_awards_of_euc_2025_go_to_those_who_solved_first() {
 
 #[test]
 fn in_the_freeze_of_euc_2025_the_public_sees_the_board_before_it_and_pending_runs() {
-    let Some(feed) = euc_2025() else { return };
+    let feed = euc_2025();
     let freeze_ms = feed.request.freeze_ms.expect("a freeze");
     let public = compute(&ComputeRequest { audience: Audience::Public, ..feed.request.clone() }).expect("valid");
     let mut before = feed.request.clone();
@@ -125,7 +126,7 @@ fn in_the_freeze_of_euc_2025_the_public_sees_the_board_before_it_and_pending_run
 
 #[test]
 fn the_thawed_board_of_euc_2025_is_the_jurys() {
-    let Some(feed) = euc_2025() else { return };
+    let feed = euc_2025();
     let jury = compute(&feed.request).expect("valid");
     let thawed = ComputeRequest { freeze_ms: None, audience: Audience::Public, ..feed.request.clone() };
     assert_eq!(compute(&thawed).expect("valid"), jury);

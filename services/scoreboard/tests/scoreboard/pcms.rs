@@ -7,7 +7,7 @@ use warren_proto::{
 };
 use warren_scoreboard::compute;
 
-use crate::data;
+use super::contests;
 
 fn children<'a, 'input>(node: Node<'a, 'input>, tag: &'static str) -> impl Iterator<Item = Node<'a, 'input>> {
     node.children().filter(move |child| child.has_tag_name(tag))
@@ -36,16 +36,17 @@ fn verdict(outcome: &str) -> Verdict {
 /// The contest of a file, each run made by `judge` from its element and verdict.
 fn request(document: &Document<'_>, rules: Rules, judge: impl Fn(Node<'_, '_>, Run) -> Run) -> ComputeRequest {
     let contest = children(document.root_element(), "contest").next().expect("a contest");
-    let mut request = data::contest(rules, number(contest, "length"));
+    let mut request = contests::contest(rules, number(contest, "length"));
     let challenge = children(contest, "challenge").next().expect("a challenge");
-    request.problems = children(challenge, "problem").map(|problem| data::problem(text(problem, "alias"))).collect();
+    request.problems =
+        children(challenge, "problem").map(|problem| contests::problem(text(problem, "alias"))).collect();
     for session in children(contest, "session") {
-        request.contestants.push(data::contestant(text(session, "id")));
+        request.contestants.push(contests::contestant(text(session, "id")));
         for problem in children(session, "problem") {
             request.runs.extend(children(problem, "run").map(|run| {
                 let (id, time_ms) = (text(run, "run-id"), number(run, "time"));
                 let verdict = verdict(text(run, "outcome"));
-                judge(run, data::run(id, text(session, "id"), text(problem, "alias"), time_ms, verdict))
+                judge(run, contests::run(id, text(session, "id"), text(problem, "alias"), time_ms, verdict))
             }));
         }
     }
@@ -63,16 +64,16 @@ fn compared<'a>(document: &'a Document<'a>, rows: &'a [Row]) -> impl Iterator<It
 
 #[test]
 fn nerc_2020_has_every_official_total() {
-    let Some(xml) = data::read("pcms/icpc-nerc-2020-onsite.xml") else { return };
+    let xml = contests::read("nerc-2020.xml");
     let document = Document::parse(&xml).expect("XML");
-    let request = request(&document, data::ICPC, |_, run| run);
+    let request = request(&document, contests::ICPC, |_, run| run);
     assert_eq!((request.contestants.len(), request.runs.len()), (50, 804));
 
     let board = compute(&request).expect("a valid contest");
     let mut teams = 0;
     for (session, row) in compared(&document, &board.rows) {
         let official: (u32, u64) = (number(session, "solved"), number(session, "penalty"));
-        assert_eq!((row.solved, row.penalty), official, "{}", text(session, "party"));
+        assert_eq!((row.solved, row.penalty), official, "{}", text(session, "id"));
         for (problem, cell) in children(session, "problem").zip(&row.problems) {
             assert_eq!(cell.problem, text(problem, "alias"));
             assert_eq!(u32::from(cell.solved), number::<u32>(problem, "accepted"));
@@ -91,7 +92,7 @@ fn nerc_2020_has_every_official_total() {
 
 #[test]
 fn it_sequel_2023_has_every_official_score() {
-    let Some(xml) = data::read("pcms/ioi-it-sequel-2023-bestrun.xml") else { return };
+    let xml = contests::read("it-sequel-2023.xml");
     let document = Document::parse(&xml).expect("XML");
     let rules = Rules::Points {
         score_mode: ScoreMode::Partial,
@@ -109,9 +110,9 @@ fn it_sequel_2023_has_every_official_score() {
     let board = compute(&request).expect("a valid contest");
     let mut contestants = 0;
     for (session, row) in compared(&document, &board.rows) {
-        assert_eq!(row.points.to_string(), text(session, "score"), "{}", text(session, "party"));
+        assert_eq!(row.points.to_string(), text(session, "score"), "{}", text(session, "id"));
         for (problem, cell) in children(session, "problem").zip(&row.problems) {
-            assert_eq!(cell.points.to_string(), text(problem, "score"), "{}", text(session, "party"));
+            assert_eq!(cell.points.to_string(), text(problem, "score"), "{}", text(session, "id"));
         }
         contestants += 1;
     }

@@ -9,7 +9,7 @@ use warren_proto::{
 };
 use warren_scoreboard::compute;
 
-use crate::data::{self, MINUTE_MS};
+use super::contests::{self, MINUTE_MS};
 
 const FREEZE_MS: u64 = 20 * MINUTE_MS;
 const DURATION_MS: u64 = 30 * MINUTE_MS;
@@ -56,10 +56,10 @@ fn request() -> impl Strategy<Value = ComputeRequest> {
         for (index, run) in runs.iter_mut().enumerate() {
             run.id = format!("r{index:02}");
         }
-        let mut request = data::contest(rules, DURATION_MS);
+        let mut request = contests::contest(rules, DURATION_MS);
         request.freeze_ms = Some(FREEZE_MS);
-        request.problems = ["P0", "P1", "P2"].map(data::problem).into();
-        request.contestants = ["t0", "t1", "t2", "t3"].map(data::contestant).into();
+        request.problems = ["P0", "P1", "P2"].map(contests::problem).into();
+        request.contestants = ["t0", "t1", "t2", "t3"].map(contests::contestant).into();
         request.runs = runs;
         request
     })
@@ -171,19 +171,19 @@ proptest! {
         let after = board(&request);
         for row in before.rows.iter().filter(|row| row.contestant != contestant) {
             // Others may only move against the contestant's own row.
-            let same = Row { rank: row.rank, ..data::row(&after, &row.contestant).clone() };
+            let same = Row { rank: row.rank, ..contests::row(&after, &row.contestant).clone() };
             prop_assert_eq!(row, &same);
         }
     }
 
     #[test]
     fn an_icpc_rejection_never_helps(request in request(), rejected in run()) {
-        let mut request = ComputeRequest { rules: data::ICPC, ..request };
+        let mut request = ComputeRequest { rules: contests::ICPC, ..request };
         let contestant = rejected.contestant.clone();
-        let before = data::row(&board(&request), &contestant).clone();
+        let before = contests::row(&board(&request), &contestant).clone();
         request.runs.push(Run { id: "rejected".to_owned(), verdict: Some(Verdict::Wa), ..rejected });
         let after = board(&request);
-        let after = data::row(&after, &contestant);
+        let after = contests::row(&after, &contestant);
         prop_assert!(after.solved == before.solved && after.penalty >= before.penalty && after.rank >= before.rank);
     }
 
@@ -192,15 +192,15 @@ proptest! {
         request in request(),
         others in prop::collection::vec(select(Verdict::ALL.to_vec()), 40),
     ) {
-        let before = board(&ComputeRequest { rules: data::ICPC, ..request.clone() });
-        let mut judged = ComputeRequest { rules: data::ICPC, ..request };
+        let before = board(&ComputeRequest { rules: contests::ICPC, ..request.clone() });
+        let mut judged = ComputeRequest { rules: contests::ICPC, ..request };
         for (run, verdict) in judged.runs.iter_mut().zip(others) {
             run.verdict.get_or_insert(verdict);
         }
         let after = board(&judged);
         for row in &before.rows {
             for cell in row.problems.iter().filter(|cell| cell.first_to_solve) {
-                prop_assert!(data::cell(&after, &row.contestant, &cell.problem).first_to_solve);
+                prop_assert!(contests::cell(&after, &row.contestant, &cell.problem).first_to_solve);
             }
         }
     }

@@ -8,20 +8,21 @@ use warren_proto::{
 };
 use warren_scoreboard::compute;
 
-use crate::data;
+use super::contests;
 
 /// A hundred times what an unoptimised build takes; a quadratic loop takes minutes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn largest(rules: Rules) -> ComputeRequest {
-    let mut request = data::contest(rules, 300 * data::MINUTE_MS);
-    request.problems = (0..10).map(|n| data::problem(&format!("P{n}"))).collect();
-    request.contestants = (0..10_000).map(|n| data::contestant(&format!("c{n}"))).collect();
+    let mut request = contests::contest(rules, 300 * contests::MINUTE_MS);
+    request.problems = (0..10).map(|n| contests::problem(&format!("P{n}"))).collect();
+    request.contestants = (0..10_000).map(|n| contests::contestant(&format!("c{n}"))).collect();
     let verdicts = [Verdict::Wa, Verdict::Pa, Verdict::Ac];
     request.runs = (0..100_000_usize)
         .map(|n| {
             let (contestant, problem) = (format!("c{}", n * 7 % 10_000), format!("P{}", n * 3 % 10));
-            let mut run = data::run(n.to_string(), &contestant, &problem, n as u64 * 97 % 18_000_000, verdicts[n % 3]);
+            let mut run =
+                contests::run(n.to_string(), &contestant, &problem, n as u64 * 97 % 18_000_000, verdicts[n % 3]);
             run.score = Some(format!("0.{}", n % 1000).parse().expect("a share"));
             run.groups = [("easy", n % 50), ("hard", n % 47)]
                 .map(|(group, percent)| (group.to_owned(), format!("0.{percent:02}").parse().expect("a share")))
@@ -40,7 +41,7 @@ fn a_hundred_thousand_runs_are_computed_at_once() {
         penalty_minutes: 20,
         penalty_policy: PenaltyPolicy::Sum,
     };
-    for rules in [data::ICPC, points(ScoreMode::Partial), points(ScoreMode::MaxPerGroup)] {
+    for rules in [contests::ICPC, points(ScoreMode::Partial), points(ScoreMode::MaxPerGroup)] {
         let request = largest(rules);
         let started = Instant::now();
         let board = compute(&request).expect("a valid contest");
