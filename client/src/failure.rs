@@ -129,8 +129,11 @@ impl From<ConnectError> for Failure {
 
 impl From<ServeError> for Failure {
     fn from(error: ServeError) -> Self {
-        let exit =
-            if matches!(error, ServeError::ConsumerEnded { .. }) { Exit::ConnectionLost } else { Exit::Internal };
+        let exit = match error {
+            ServeError::ConsumerEnded { .. } | ServeError::ConnectionLost => Exit::ConnectionLost,
+            ServeError::Name(_) => Exit::Usage,
+            _ => Exit::Internal,
+        };
         Self::new(exit, error.to_string())
     }
 }
