@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use warren_host::ids::{check_name, quoted};
 use warren_proto::{
     Decimal,
     contests::Contest,
@@ -12,17 +13,17 @@ use warren_rpc::Status;
 
 use crate::{
     limits::CONTEST_BYTES_MAX,
-    validate::{self, quoted, wrong},
+    validate::{self, wrong},
 };
 
-const NAME_CHARS_MAX: usize = 32;
+/// Most characters of a contest's title.
 const TITLE_CHARS_MAX: usize = 200;
 
 /// Checks a contest before it is stored.
 pub(crate) fn check(contest: &Contest) -> Result<(), Status> {
-    name("contest", &contest.contest)?;
+    check_name("contest", &contest.contest)?;
     if contest.title.trim().is_empty() || contest.title.chars().count() > TITLE_CHARS_MAX {
-        return Err(wrong("title", format!("it takes 1 to {TITLE_CHARS_MAX} characters")));
+        return Err(wrong("title", format!("must have 1 to {TITLE_CHARS_MAX} characters")));
     }
     validate::rules(&contest.rules)?;
     if let Rules::Points { penalty_type: PenaltyType::ProblemOpen, .. } = contest.rules {
@@ -31,26 +32,17 @@ pub(crate) fn check(contest: &Contest) -> Result<(), Status> {
     }
     validate::span(contest.duration_ms, contest.freeze_ms)?;
     for (index, problem) in contest.problems.iter().enumerate() {
-        name(&format!("problems[{index}].id"), &problem.id)?;
+        check_name(format_args!("problems[{index}].id"), &problem.id)?;
     }
     validate::participants(&contest.problems, &contest.contestants)?;
     // Defaults that the request left out are in the answer.
     let bytes = serde_json::to_vec(contest).map_or(usize::MAX, |json| json.len());
     if bytes > CONTEST_BYTES_MAX {
         return Err(Status::invalid_argument(format!(
-            "the contest takes {bytes} bytes, more than {CONTEST_BYTES_MAX}"
+            "the contest: at most {CONTEST_BYTES_MAX} bytes as JSON, not {bytes}"
         )));
     }
     Ok(())
-}
-
-/// Checks a name that grading knows too: 1 to 32 of `A-Z a-z 0-9 _ -`.
-fn name(place: &str, name: &str) -> Result<(), Status> {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    if (1..=NAME_CHARS_MAX).contains(&name.len()) && name.chars().all(allowed) {
-        return Ok(());
-    }
-    Err(wrong(place, format!("{} is not 1 to {NAME_CHARS_MAX} of A-Z a-z 0-9 _ -", quoted(name))))
 }
 
 /// What is kept of a contest's submission.

@@ -6,14 +6,14 @@ use warren_rpc::Method;
 /// Most runs of a request.
 pub(crate) const RUNS_MAX: usize = 100_000;
 
+/// Most runs that a stored contest's board is computed from: they come from the store, not in a message.
+pub(crate) const STORED_RUNS_MAX: usize = 1_000_000;
+
 /// Most contestants.
 pub(crate) const CONTESTANTS_MAX: usize = 20_000;
 
 /// Most problems.
 pub(crate) const PROBLEMS_MAX: usize = 1_000;
-
-/// Most bytes of an id.
-pub(crate) const ID_BYTES_MAX: usize = 128;
 
 /// Most bytes of a stored contest as JSON, so that it can be answered as it was put.
 pub(crate) const CONTEST_BYTES_MAX: usize = warren_proto::contests::CONTEST_BYTES_MAX - (64 << 10);
@@ -25,7 +25,7 @@ pub(crate) const NAME_BYTES_MAX: usize = 512;
 pub(crate) const POINTS_MAX: i64 = 1_000_000;
 
 /// Longest contest and longest run: ten years. With the other limits no penalty comes near 2^53, which is where JSON
-/// readers that know only floats would begin to round.
+/// readers that know only floats would start to round.
 pub(crate) const SPAN_MS_MAX: u64 = 10 * 366 * 24 * 60 * 60 * 1000;
 
 /// Most minutes for a rejection.
@@ -49,17 +49,18 @@ pub(crate) fn board_bytes_max(contestants: &[Contestant], problems: &[Problem]) 
 
 #[cfg(test)]
 mod tests {
+    use warren_host::ids::PERSON_BYTES_MAX;
     use warren_proto::scoreboard::{Cell, Row};
 
     use super::*;
 
     #[test]
     fn no_board_is_longer_than_its_estimate() {
-        let id = "\"".repeat(ID_BYTES_MAX);
+        let id = "\"".repeat(PERSON_BYTES_MAX);
         let cell = Cell {
             problem: id.clone(),
-            tries: RUNS_MAX as u32 * 10,
-            pending: RUNS_MAX as u32 * 10,
+            tries: STORED_RUNS_MAX as u32,
+            pending: STORED_RUNS_MAX as u32,
             solved: false,
             time_ms: Some(SPAN_MS_MAX),
             points: "999999.99".parse().unwrap(),

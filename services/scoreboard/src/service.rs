@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use warren_host::{clock::now_ms, sqlite::OpenError};
+use warren_host::{clock::now_ms, ids::quoted, sqlite::OpenError};
 use warren_proto::{
     contests::{self, Contest},
     grading::{Judged, Submission, Submitted},
@@ -13,8 +13,9 @@ use warren_rpc::{Context, Service, Status};
 use crate::{
     compute::{compute, standings},
     contest::{self, StoredRun},
+    limits::STORED_RUNS_MAX,
     store::Store,
-    validate::{quoted, wrong},
+    validate::wrong,
 };
 
 /// The store's file, in the data directory.
@@ -84,17 +85,21 @@ impl State {
     /// The board of a stored contest at an instant.
     async fn board(&self, request: GetRequest, now_ms: i64) -> Result<GetReply, Status> {
         let contest = self.contest(&request.contest).await?;
-        let runs = self.store.runs(&contest.contest).await?;
+        let runs = self.store.runs(&contest.contest, STORED_RUNS_MAX + 1).await?;
+        if runs.len() > STORED_RUNS_MAX {
+            let message = format!("contest {}: a board takes at most {STORED_RUNS_MAX} runs", quoted(&contest.contest));
+            return Err(Status::failed_precondition(message));
+        }
         let (title, frozen) = (contest.title.clone(), contest::is_frozen(&contest, now_ms));
         let board = contest::request(contest, runs, request.audience);
         let ComputeReply { rows } = off_the_reactor(move || standings(&board)).await?;
         Ok(GetReply { contest: request.contest, title, frozen, rows })
     }
 
-    /// Takes in what grading told of a submission.
+    /// Takes in what grading reported of a submission.
     async fn record(&self, submission: Submission) -> Result<(), Status> {
         match StoredRun::from_event(submission)? {
-            Some(run) => self.store.put_run(&run).await,
+            Some(run) => Ok(self.store.put_run(&run).await?),
             None => Ok(()),
         }
     }

@@ -3,14 +3,10 @@
 use std::{path::Path, str::FromStr};
 
 use sqlx::{Row as _, SqlitePool, sqlite::SqliteRow};
-use warren_host::sqlite::{OpenError, unavailable};
+use warren_host::{sqlite::OpenError, store::StoreError};
 use warren_proto::{contests::Contest, grading::Verdict};
-use warren_rpc::Status;
 
 use crate::contest::{StoredJudgement, StoredRun};
-
-/// Most runs that a stored contest's board is computed from.
-const RUNS_MAX: u32 = 1_000_000;
 
 /// The store.
 #[derive(Clone, Debug)]
@@ -26,27 +22,29 @@ impl Store {
     }
 
     /// Stores a contest, or replaces the one of that id.
-    pub(crate) async fn put_contest(&self, contest: &Contest) -> Result<(), Status> {
+    pub(crate) async fn put_contest(&self, contest: &Contest) -> Result<(), StoreError> {
         const SQL: &str = "INSERT INTO contests (contest, body) VALUES (?, ?)
             ON CONFLICT (contest) DO UPDATE SET body = excluded.body";
         let insert = sqlx::query(SQL).bind(&contest.contest).bind(json(contest)).execute(&self.pool);
-        insert.await.map(drop).map_err(|error| unavailable(&error))
+        insert.await?;
+        Ok(())
     }
 
     /// The contest of that id.
-    pub(crate) async fn contest(&self, contest: &str) -> Result<Option<Contest>, Status> {
+    pub(crate) async fn contest(&self, contest: &str) -> Result<Option<Contest>, StoreError> {
         let select = sqlx::query("SELECT body FROM contests WHERE contest = ?").bind(contest);
-        let row = select.fetch_optional(&self.pool).await.map_err(|error| unavailable(&error))?;
+        let row = select.fetch_optional(&self.pool).await?;
         row.map(|row| {
-            let body: String = column(&row, "body")?;
-            serde_json::from_str(&body).map_err(|error| damaged(contest, &error))
+            let body: String = row.try_get("body")?;
+            serde_json::from_str(&body).map_err(|error| damaged(contest, error))
         })
         .transpose()
     }
 
-    /// Takes in what grading told of a submission. Events may come twice and in any order: a verdict replaces what is
-    /// there, and a submission without one never does.
-    pub(crate) async fn put_run(&self, run: &StoredRun) -> Result<(), Status> {
+    /// Takes in what grading reported of a submission. Events may come twice and in any order: a verdict replaces what
+    /// is there, and a submission without one never does. Grading judges a submission once, so two verdicts are one
+    /// event that came twice; their messages have no order by which an older one could be known.
+    pub(crate) async fn put_run(&self, run: &StoredRun) -> Result<(), StoreError> {
         const SQL: &str = "INSERT INTO runs
             (submission, contest, contestant, problem, submitted_at_ms, verdict, score, groups, runtime_ms)
             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -69,63 +67,48 @@ impl Store {
             .bind(groups)
             .bind(i64::try_from(runtime_ms).expect("a run's length was checked when its event came"))
             .execute(&self.pool);
-        insert.await.map(drop).map_err(|error| unavailable(&error))
+        insert.await?;
+        Ok(())
     }
 
-    /// The runs of a contest, in any order.
-    ///
-    /// # Errors
-    ///
-    /// `failed_precondition` if there are more than a board is computed from.
-    pub(crate) async fn runs(&self, contest: &str) -> Result<Vec<StoredRun>, Status> {
-        let select = sqlx::query("SELECT * FROM runs WHERE contest = ? LIMIT ?").bind(contest).bind(RUNS_MAX + 1);
-        let rows = select.fetch_all(&self.pool).await.map_err(|error| unavailable(&error))?;
-        if rows.len() > RUNS_MAX as usize {
-            let message = format!("contest {contest:?} has more than {RUNS_MAX} runs: too many for a board");
-            return Err(Status::failed_precondition(message));
-        }
-        rows.iter().map(stored_run).collect()
+    /// The runs of a contest, in any order, at most `runs_max` of them.
+    pub(crate) async fn runs(&self, contest: &str, runs_max: usize) -> Result<Vec<StoredRun>, StoreError> {
+        let runs_max = i64::try_from(runs_max).unwrap_or(i64::MAX);
+        let select = sqlx::query("SELECT * FROM runs WHERE contest = ? LIMIT ?").bind(contest).bind(runs_max);
+        select.fetch_all(&self.pool).await?.iter().map(stored_run).collect()
     }
 }
 
-fn stored_run(row: &SqliteRow) -> Result<StoredRun, Status> {
-    let submission: String = column(row, "submission")?;
-    let verdict: Option<String> = column(row, "verdict")?;
+fn stored_run(row: &SqliteRow) -> Result<StoredRun, StoreError> {
+    let submission: String = row.try_get("submission")?;
+    let verdict: Option<String> = row.try_get("verdict")?;
     let judgement = verdict.map(|verdict| stored_judgement(row, verdict, &submission)).transpose()?;
     Ok(StoredRun {
-        contest: column(row, "contest")?,
-        contestant: column(row, "contestant")?,
-        problem: column(row, "problem")?,
-        submitted_at_ms: column(row, "submitted_at_ms")?,
+        contest: row.try_get("contest")?,
+        contestant: row.try_get("contestant")?,
+        problem: row.try_get("problem")?,
+        submitted_at_ms: row.try_get("submitted_at_ms")?,
         judgement,
         submission,
     })
 }
 
-fn stored_judgement(row: &SqliteRow, verdict: String, submission: &str) -> Result<StoredJudgement, Status> {
-    let verdict: Verdict = serde_json::from_value(verdict.into()).map_err(|error| damaged(submission, &error))?;
-    let score = FromStr::from_str(&column::<String>(row, "score")?).map_err(|error| damaged(submission, &error))?;
+fn stored_judgement(row: &SqliteRow, verdict: String, submission: &str) -> Result<StoredJudgement, StoreError> {
+    let verdict: Verdict = serde_json::from_value(verdict.into()).map_err(|error| damaged(submission, error))?;
+    let score = FromStr::from_str(&row.try_get::<String, _>("score")?).map_err(|error| damaged(submission, error))?;
     let groups =
-        serde_json::from_str(&column::<String>(row, "groups")?).map_err(|error| damaged(submission, &error))?;
-    let runtime_ms = u64::try_from(column::<i64>(row, "runtime_ms")?).map_err(|error| damaged(submission, &error))?;
+        serde_json::from_str(&row.try_get::<String, _>("groups")?).map_err(|error| damaged(submission, error))?;
+    let runtime_ms = u64::try_from(row.try_get::<i64, _>("runtime_ms")?).map_err(|error| damaged(submission, error))?;
     Ok(StoredJudgement { verdict, score, groups, runtime_ms })
-}
-
-fn column<'r, T>(row: &'r SqliteRow, name: &str) -> Result<T, Status>
-where
-    T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
-{
-    row.try_get(name).map_err(|error| damaged(name, &error))
 }
 
 fn json(value: &impl serde::Serialize) -> String {
     serde_json::to_string(value).expect("maps with text keys, texts and numbers are JSON")
 }
 
-/// What a caller is told of a row that this program cannot have written.
-fn damaged(what: &str, error: &(dyn std::error::Error + 'static)) -> Status {
-    tracing::error!(what, error, "the store holds what cannot be read");
-    Status::internal("the store is damaged")
+/// What of a row cannot have been written by this program; `of` is its key.
+fn damaged(of: &str, error: impl std::fmt::Display) -> StoreError {
+    StoreError::damaged(format!("{of}: {error}"))
 }
 
 #[cfg(test)]

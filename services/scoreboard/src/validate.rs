@@ -2,6 +2,7 @@
 
 use std::{collections::HashSet, fmt::Display};
 
+use warren_host::ids::{check_person, quoted};
 use warren_proto::{
     Decimal,
     scoreboard::{ComputeRequest, Contestant, Problem, Rules, Run},
@@ -9,8 +10,8 @@ use warren_proto::{
 use warren_rpc::Status;
 
 use crate::limits::{
-    BOARD_BYTES_MAX, CONTESTANTS_MAX, ID_BYTES_MAX, NAME_BYTES_MAX, PENALTY_MINUTES_MAX, POINTS_MAX, PROBLEMS_MAX,
-    RUNS_MAX, SPAN_MS_MAX, board_bytes_max,
+    BOARD_BYTES_MAX, CONTESTANTS_MAX, NAME_BYTES_MAX, PENALTY_MINUTES_MAX, POINTS_MAX, PROBLEMS_MAX, RUNS_MAX,
+    SPAN_MS_MAX, board_bytes_max,
 };
 
 /// Checks everything that computing relies on.
@@ -27,7 +28,7 @@ pub(crate) fn rules(rules: &Rules) -> Result<(), Status> {
     at_most("rules.penalty_minutes", *penalty_minutes, PENALTY_MINUTES_MAX)
 }
 
-/// Checks a contest's length and the begin of its freeze.
+/// Checks a contest's length and when its freeze starts.
 pub(crate) fn span(duration_ms: u64, freeze_ms: Option<u64>) -> Result<(), Status> {
     if duration_ms == 0 {
         return Err(wrong("duration_ms", "a contest takes at least 1 ms"));
@@ -43,8 +44,8 @@ pub(crate) fn span(duration_ms: u64, freeze_ms: Option<u64>) -> Result<(), Statu
 
 /// Checks a contest's problems and contestants, and that their board fits a message.
 pub(crate) fn participants(problems: &[Problem], contestants: &[Contestant]) -> Result<(), Status> {
-    at_most("problems: their number", problems.len(), PROBLEMS_MAX)?;
-    at_most("contestants: their number", contestants.len(), CONTESTANTS_MAX)?;
+    at_most("problems", problems.len(), PROBLEMS_MAX)?;
+    at_most("contestants", contestants.len(), CONTESTANTS_MAX)?;
     ids("problems", problems.iter().map(|problem| problem.id.as_str()))?;
     ids("contestants", contestants.iter().map(|contestant| contestant.id.as_str()))?;
     for (index, problem) in problems.iter().enumerate() {
@@ -54,7 +55,7 @@ pub(crate) fn participants(problems: &[Problem], contestants: &[Contestant]) -> 
         let name_bytes = contestant.name.as_ref().map_or(0, String::len);
         if name_bytes > NAME_BYTES_MAX {
             let place = format!("contestants[{index}].name");
-            return Err(wrong(place, format!("{name_bytes} bytes are more than {NAME_BYTES_MAX}")));
+            return Err(wrong(place, format!("at most {NAME_BYTES_MAX} bytes, not {name_bytes}")));
         }
     }
 
@@ -62,15 +63,15 @@ pub(crate) fn participants(problems: &[Problem], contestants: &[Contestant]) -> 
     if board_bytes > BOARD_BYTES_MAX {
         let (rows, columns) = (contestants.len(), problems.len());
         return Err(Status::invalid_argument(format!(
-            "contestants and problems: a board of {rows} x {columns} cells may take {board_bytes} bytes, \
-             more than the {BOARD_BYTES_MAX} that are allowed"
+            "contestants and problems: a board of {rows} x {columns} cells may take {board_bytes} bytes, and at most \
+             {BOARD_BYTES_MAX} are allowed"
         )));
     }
     Ok(())
 }
 
 fn runs(request: &ComputeRequest) -> Result<(), Status> {
-    at_most("runs: their number", request.runs.len(), RUNS_MAX)?;
+    at_most("runs", request.runs.len(), RUNS_MAX)?;
     ids("runs", request.runs.iter().map(|run| run.id.as_str()))?;
     let contestants: HashSet<&str> = request.contestants.iter().map(|contestant| contestant.id.as_str()).collect();
     let problems: HashSet<&str> = request.problems.iter().map(|problem| problem.id.as_str()).collect();
@@ -102,7 +103,7 @@ fn run_values(run: &Run, place: impl Fn(&str) -> String) -> Result<(), Status> {
 /// Checks how long a run took.
 pub(crate) fn runtime(place: impl FnOnce() -> String, runtime_ms: u64) -> Result<(), Status> {
     if runtime_ms > SPAN_MS_MAX {
-        return Err(wrong(place(), format!("{runtime_ms} is more than {SPAN_MS_MAX}")));
+        return Err(wrong(place(), format!("at most {SPAN_MS_MAX}, not {runtime_ms}")));
     }
     Ok(())
 }
@@ -119,15 +120,11 @@ fn within(place: impl FnOnce() -> String, value: &Decimal, most: i64) -> Result<
     Ok(())
 }
 
-/// Checks that ids can be shown and differ.
+/// Checks that ids can be shown and differ. Those of problems and runs follow the rule of people's: any text that fits.
 fn ids<'a>(list: &str, ids: impl Iterator<Item = &'a str>) -> Result<(), Status> {
     let mut seen = HashSet::new();
     for (index, id) in ids.enumerate() {
-        if id.is_empty() || id.len() > ID_BYTES_MAX || id.contains(char::is_control) {
-            let place = format!("{list}[{index}].id");
-            let allowed = format!("1 to {ID_BYTES_MAX} bytes without control characters");
-            return Err(wrong(place, format!("{} is not an id: {allowed}", quoted(id))));
-        }
+        check_person(format_args!("{list}[{index}].id"), id)?;
         if !seen.insert(id) {
             return Err(wrong(format!("{list}[{index}].id"), format!("{} is there twice", quoted(id))));
         }
@@ -136,21 +133,12 @@ fn ids<'a>(list: &str, ids: impl Iterator<Item = &'a str>) -> Result<(), Status>
 }
 
 fn at_most<N: PartialOrd + Display + Copy>(place: &str, value: N, most: N) -> Result<(), Status> {
-    if value > most { Err(wrong(place, format!("{value} is more than {most}"))) } else { Ok(()) }
+    if value > most { Err(wrong(place, format!("at most {most}, not {value}"))) } else { Ok(()) }
 }
 
 /// `invalid_argument` for what stands at a place.
 pub(crate) fn wrong(place: impl Display, what: impl Display) -> Status {
     Status::invalid_argument(format!("{place}: {what}"))
-}
-
-/// A text as a message should show it: in quotes, and not too long.
-pub(crate) fn quoted(text: &str) -> String {
-    const CHARS_MAX: usize = 64;
-    match text.char_indices().nth(CHARS_MAX) {
-        Some((end, _)) => format!("{:?}…", &text[..end]),
-        None => format!("{text:?}"),
-    }
 }
 
 #[cfg(test)]

@@ -125,7 +125,7 @@ fn runs_before_the_start_or_of_strangers_are_left_out() {
 }
 
 #[test]
-fn the_freeze_lasts_from_its_begin_until_the_thaw() {
+fn the_freeze_lasts_from_its_start_until_the_thaw() {
     let frozen = |now_ms| is_frozen(&spring(), START_MS + now_ms);
     assert_eq!([-1, 0, 799, 800, 1000, 100_000].map(frozen), [false, false, false, true, true, true]);
     let thawed = Contest { thawed: true, ..spring() };

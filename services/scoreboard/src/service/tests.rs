@@ -77,7 +77,7 @@ async fn a_wrong_contest_is_not_stored() {
 }
 
 #[tokio::test]
-async fn runs_told_before_the_contest_was_stored_count() {
+async fn runs_reported_before_the_contest_was_stored_count() {
     let (_directory, state) = state().await;
     state.record(submission("bob", 10, Some(Verdict::Ac))).await.unwrap();
     state.record(submission("bob", 10, None)).await.unwrap();

@@ -31,7 +31,7 @@ async fn after(runs: &[StoredRun]) -> Vec<StoredRun> {
     for run in runs {
         store.put_run(run).await.unwrap();
     }
-    store.runs("spring").await.unwrap()
+    store.runs("spring", 10).await.unwrap()
 }
 
 #[tokio::test]
@@ -80,4 +80,19 @@ async fn a_contest_is_replaced_and_survives_reopening() {
 
     let reopened = Store::open(&directory.path().join("scoreboard.sqlite")).await.unwrap();
     assert_eq!(reopened.contest("spring").await.unwrap(), Some(contest));
+}
+
+#[tokio::test]
+async fn what_cannot_have_been_put_there_is_damage() {
+    let (_directory, store) = store().await;
+    store.put_run(&judged(Verdict::Ac, "1")).await.unwrap();
+    for spoil in [
+        "UPDATE runs SET verdict = 'OK'",
+        "UPDATE runs SET verdict = 'AC', score = 'most'",
+        "UPDATE runs SET score = '1', groups = '['",
+        "UPDATE runs SET groups = '{}', runtime_ms = -1",
+    ] {
+        sqlx::query(spoil).execute(&store.pool).await.unwrap();
+        assert!(matches!(store.runs("spring", 10).await, Err(StoreError::Damaged(_))), "{spoil}");
+    }
 }
