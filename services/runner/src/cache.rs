@@ -21,7 +21,7 @@ type Lock = Arc<tokio::sync::Mutex<()>>;
 
 /// The packages that a runner has.
 #[derive(Debug)]
-pub struct PackageCache {
+pub(crate) struct PackageCache {
     store: Arc<Store>,
     /// The package used last, unpacked: the next submission is often to the same problem.
     last: Mutex<Option<(String, Arc<Package>)>>,
@@ -35,7 +35,7 @@ impl PackageCache {
     /// # Errors
     ///
     /// If the folder cannot be made.
-    pub fn open(folder: PathBuf, bytes_max: u64) -> io::Result<Self> {
+    pub(crate) fn open(folder: PathBuf, bytes_max: u64) -> io::Result<Self> {
         let store = Arc::new(Store::open(folder, bytes_max)?);
         Ok(Self { store, last: Mutex::default(), fetching: Mutex::default() })
     }
@@ -46,7 +46,7 @@ impl PackageCache {
     ///
     /// `invalid_argument` if the digest is none, `not_found` if nobody has the package, `failed_precondition` if what
     /// was fetched is no package, `unavailable` if it could not be fetched or stored: nothing was done, a retry may help.
-    pub async fn get<F, R>(&self, sha256: &str, fetch: F) -> Result<Arc<Package>, Status>
+    pub(crate) async fn get<F, R>(&self, sha256: &str, fetch: F) -> Result<Arc<Package>, Status>
     where
         F: Fn(FetchRequest) -> R,
         R: Future<Output = Result<FetchReply, CallError>>,

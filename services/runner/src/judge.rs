@@ -6,30 +6,30 @@ mod verdict;
 use std::{
     fs::File,
     io::Read,
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use num_rational::BigRational;
 use num_traits::Zero;
-use warren_package::{CaseOutcome, Package, to_decimal};
-use warren_proto::{
-    Decimal,
-    grading::{CaseResult, GroupResult, Judgement, Language, MESSAGE_BYTES_MAX, Verdict},
-};
+use warren_package::{CaseOutcome, Package, Settings, to_decimal};
+use warren_proto::grading::{CaseResult, GroupResult, Judgement, Language, Verdict};
 
 use crate::{
     language::toolchain,
-    sandbox::{Access, Command, Limits, Outcome, Sandbox, SandboxError, Scratch},
+    sandbox::{Access, Command, End, Limit, Limits, Outcome, Sandbox, SandboxError, Scratch},
     validator::{ValidateError, validate},
 };
 
 /// Bytes that all cases of a submission may print together (quark's `OverallOutputLimit`).
 const OVERALL_OUTPUT_BYTES: u64 = 100 << 20;
 
-/// Wall time beyond CPU time and the package's extra: the wall clock also counts the start of the sandbox and whatever
-/// else the machine does, and a program that only computes must be judged by its CPU time.
+/// How many times the time limit the wall clock may show: on a machine with other work a program that computes gets a
+/// core for a part of the time only, and must still be judged by its CPU time.
+const WALL_FACTOR: u32 = 3;
+
+/// Wall time on top of that, for the start of the sandbox.
 const WALL_GRACE: Duration = Duration::from_secs(1);
 
 /// `/tmp` of a run.
@@ -59,14 +59,14 @@ pub struct Submission {
 pub async fn judge(sandbox: &Sandbox, submission: &Submission, judged_by: &str) -> Judgement {
     let judged = match compile::compile(sandbox, submission).await {
         Ok(Ok(scratch)) => run_all(sandbox, submission, &scratch).await,
-        Ok(Err(said)) => return without_cases(Verdict::Ce, &said, judged_by),
+        Ok(Err(said)) => return Judgement::without_cases(Verdict::Ce, &said, judged_by),
         Err(error) => Err(error),
     };
     match judged {
         Ok(runs) => judgement(&submission.package, &runs, judged_by),
         Err(error) => {
             tracing::error!(error = &error as &dyn std::error::Error, "a submission could not be judged");
-            without_cases(Verdict::Je, &error.to_string(), judged_by)
+            Judgement::without_cases(Verdict::Je, &error.to_string(), judged_by)
         }
     }
 }
@@ -126,28 +126,40 @@ async fn run_case(
         Some(verdict) => CaseOutcome::failed(verdict),
         None => validated(Arc::clone(package), index, &output).await?,
     };
-    let Outcome { cpu, wall, memory_bytes, stdout_bytes, .. } = ended;
+    let cpu = told_cpu(&ended, package.settings());
+    let Outcome { wall, memory_bytes, stdout_bytes, .. } = ended;
     Ok((Run { outcome, cpu, wall, memory_bytes }, stdout_bytes))
 }
 
-fn run_command(
-    submission: &Submission,
-    stdin: std::path::PathBuf,
-    stdout: std::path::PathBuf,
-    left: Duration,
-) -> Command {
+fn run_command(submission: &Submission, stdin: PathBuf, stdout: PathBuf, left: Duration) -> Command {
     let settings = submission.package.settings();
-    let cpu = Duration::from_millis(settings.limits.time_ms);
-    let wall = cpu + Duration::from_millis(settings.extra_wall_ms) + WALL_GRACE;
     let limits = Limits {
-        cpu,
-        wall: wall.min(left),
+        cpu: time_limit(settings),
+        wall: wall_limit(settings).min(left),
         memory_bytes: settings.limits.memory_bytes,
         file_bytes: settings.limits.output_bytes,
         tmp_bytes: RUN_TMP_BYTES,
         processes: RUN_PROCESSES,
     };
     command(toolchain(submission.language).run, Access::Read, limits).with_files(Some(stdin), Some(stdout))
+}
+
+/// CPU time of a case.
+fn time_limit(settings: &Settings) -> Duration {
+    Duration::from_millis(settings.limits.time_ms)
+}
+
+/// Wall time of a case: it ends those who sleep or wait, not those who compute on a busy machine.
+fn wall_limit(settings: &Settings) -> Duration {
+    time_limit(settings) * WALL_FACTOR + Duration::from_millis(settings.extra_wall_ms) + WALL_GRACE
+}
+
+/// CPU time as it is told: a run that was killed for its time did not take less than the limit.
+fn told_cpu(ended: &Outcome, settings: &Settings) -> Duration {
+    match ended.end {
+        End::Killed(Limit::Cpu | Limit::Wall) => ended.cpu.max(time_limit(settings)),
+        _ => ended.cpu,
+    }
 }
 
 /// A program of the toolchain, reading nothing.
@@ -201,19 +213,6 @@ fn judgement(package: &Package, runs: &[Run], judged_by: &str) -> Judgement {
         memory_bytes: runs.iter().map(|run| run.memory_bytes).max().unwrap_or(0),
         message: None,
         judged_by: judged_by.to_owned(),
-    }
-}
-
-fn without_cases(verdict: Verdict, message: &str, judged_by: &str) -> Judgement {
-    let cut = message.floor_char_boundary(MESSAGE_BYTES_MAX);
-    Judgement {
-        verdict,
-        score: Decimal::zero(),
-        time_ms: 0,
-        memory_bytes: 0,
-        message: Some(message[..cut].to_owned()),
-        judged_by: judged_by.to_owned(),
-        groups: Vec::new(),
     }
 }
 

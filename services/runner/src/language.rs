@@ -7,22 +7,22 @@ mod python;
 use warren_proto::grading::Language;
 
 /// A program and its arguments, as the sandbox sees them, in the folder of the source.
-pub type Words = &'static [&'static str];
+pub(crate) type Words = &'static [&'static str];
 
 /// How a language is compiled and run.
 #[derive(Clone, Copy, Debug)]
-pub struct Toolchain {
+pub(crate) struct Toolchain {
     /// The name of the source file.
-    pub source: &'static str,
+    pub(crate) source: &'static str,
     /// Ends with exit code 0 if the source is right, and else says on standard error what is not.
-    pub compile: Words,
+    pub(crate) compile: Words,
     /// Starts the program.
-    pub run: Words,
+    pub(crate) run: Words,
 }
 
 /// The toolchain of a language.
 #[must_use]
-pub fn toolchain(language: Language) -> &'static Toolchain {
+pub(crate) fn toolchain(language: Language) -> &'static Toolchain {
     match language {
         Language::C => &c::TOOLCHAIN,
         Language::Cpp => &cpp::TOOLCHAIN,

@@ -24,19 +24,14 @@ const NEEDED: [(&str, &str); 5] = [
     ("/usr/bin/prlimit", "util-linux"),
 ];
 
+/// Most bytes of packages that are kept; the one used longest ago makes room.
+const CACHE_BYTES_MAX: u64 = 1 << 30;
+
 /// How a runner runs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     /// The sandbox.
     pub sandbox: SandboxOptions,
-    /// Most bytes of packages that are kept; the one used longest ago makes room. Default: 1 GiB.
-    pub cache_bytes: u64,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { sandbox: SandboxOptions::default(), cache_bytes: 1 << 30 }
-    }
 }
 
 /// Why a runner does not start.
@@ -77,7 +72,7 @@ pub async fn service(data_dir: &Path, options: Options) -> Result<Service<Runner
     if !missing.is_empty() {
         return Err(StartError::Missing(missing));
     }
-    let packages = PackageCache::open(data_dir.join("packages"), options.cache_bytes).map_err(StartError::Cache)?;
+    let packages = PackageCache::open(data_dir.join("packages"), CACHE_BYTES_MAX).map_err(StartError::Cache)?;
     let sandbox = Sandbox::probed(options.sandbox).await?;
     tracing::info!("{}", sandbox.tier());
     let runner = Arc::new(Runner { sandbox, packages });
@@ -87,8 +82,13 @@ pub async fn service(data_dir: &Path, options: Options) -> Result<Service<Runner
 }
 
 async fn on_judge(runner: Arc<Runner>, context: Context, request: JudgeRequest) -> Result<JudgeReply, Status> {
-    if request.source.len() > SOURCE_BYTES_MAX {
-        return Err(Status::invalid_argument(format!("source: at most {} KiB", SOURCE_BYTES_MAX >> 10)));
+    // The broker hands it out again as often as its runner dies, so trying it here would go on for ever, uncounted.
+    if context.redelivered() {
+        return Err(Status::aborted("the runner that had this submission was lost"));
+    }
+    let source_bytes = request.source.len();
+    if source_bytes > SOURCE_BYTES_MAX {
+        return Err(Status::invalid_argument(format!("source: {source_bytes} bytes, at most {SOURCE_BYTES_MAX}")));
     }
     let client = context.client();
     let fetch = |piece| async move { client.call::<Fetch>(&piece).await };

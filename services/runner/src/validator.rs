@@ -14,11 +14,11 @@ use warren_package::Validator;
 use self::tokens::{Tokens, is_numeric, is_visible};
 
 /// From this length on, a token is an error (quark's `MaxTokenLength`).
-pub const TOKEN_BYTES_MAX: usize = 4 << 20;
+pub(crate) const TOKEN_BYTES_MAX: usize = 4 << 20;
 
 /// Why there is no score.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ValidateError {
+pub(crate) enum ValidateError {
     /// A token of what was expected is too long: the problem's fault.
     #[error("the expected output holds a token of {} MiB or more", TOKEN_BYTES_MAX >> 20)]
     ExpectedTokenTooLong,
@@ -38,7 +38,7 @@ pub enum ValidateError {
 /// # Errors
 ///
 /// If a token is too long, or `literal` finds no score.
-pub fn validate(validator: Validator, expected: &[u8], printed: &[u8]) -> Result<BigRational, ValidateError> {
+pub(crate) fn validate(validator: Validator, expected: &[u8], printed: &[u8]) -> Result<BigRational, ValidateError> {
     let same = match validator {
         Validator::Literal => return literal::score(printed),
         Validator::Token => all_match(expected, printed, is_visible, |a, b| a == b)?,

@@ -1,13 +1,14 @@
+#![expect(clippy::unwrap_used, reason = "tests")]
+
 //! The runner with the real sandbox and the real compilers. Needs root or user namespaces, and the Debian packages of
 //! `missing_packages`: without them the tests fail, for the sandbox is never skipped.
-
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod runner {
     mod attacks;
     mod contest;
     mod harness;
     mod lifecycle;
+    mod lost;
     mod service;
     mod verdicts;
 }

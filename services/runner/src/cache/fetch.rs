@@ -2,10 +2,9 @@
 
 use std::future::Future;
 
+use warren_host::digest::sha256_hex;
 use warren_proto::problems::{FetchReply, FetchRequest, PACKAGE_BYTES_MAX};
 use warren_rpc::{CallError, Code, Status};
-
-use super::store::sha256_of;
 
 /// All pieces in order, checked against the digest.
 pub(super) async fn fetch<F, R>(sha256: &str, fetch: F) -> Result<Vec<u8>, Status>
@@ -29,7 +28,7 @@ where
             return Err(Status::unavailable(format!("the package {sha256} arrives cut off")));
         }
     }
-    if sha256_of(&bytes) == sha256 {
+    if sha256_hex(&bytes) == sha256 {
         return Ok(bytes);
     }
     Err(Status::unavailable(format!("the package {sha256} arrives damaged")))

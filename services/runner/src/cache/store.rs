@@ -1,22 +1,13 @@
 //! The files of the cache: `SHA256.zip`, the time of last use as their modification time.
 
 use std::{
-    fmt::Write as _,
     fs::{self, File},
     io::{self, Write},
     path::{Path, PathBuf},
     time::SystemTime,
 };
 
-use sha2::{Digest, Sha256};
-
-/// SHA-256 in lower-case hexadecimal.
-pub(super) fn sha256_of(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("text can always be appended");
-        text
-    })
-}
+use warren_host::digest::sha256_hex;
 
 #[derive(Debug)]
 pub(super) struct Store {
@@ -34,7 +25,7 @@ impl Store {
     pub(super) fn load(&self, sha256: &str) -> Option<Vec<u8>> {
         let path = self.path(sha256);
         let bytes = fs::read(&path).ok()?;
-        if sha256_of(&bytes) != sha256 {
+        if sha256_hex(&bytes) != sha256 {
             tracing::warn!(package = sha256, "a package in the cache is damaged and will be fetched again");
             // If it cannot be removed, it is refused again.
             let _ = fs::remove_file(&path);
@@ -90,7 +81,7 @@ mod tests {
     fn what_was_used_longest_ago_makes_room() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path().to_owned(), 10).unwrap();
-        let digests: Vec<String> = [b"aaaa", b"bbbb", b"cccc"].iter().map(|bytes| sha256_of(&bytes[..])).collect();
+        let digests: Vec<String> = [b"aaaa", b"bbbb", b"cccc"].iter().map(|bytes| sha256_hex(&bytes[..])).collect();
         store.keep(&digests[0], b"aaaa").unwrap();
         store.keep(&digests[1], b"bbbb").unwrap();
         let past = SystemTime::now() - std::time::Duration::from_secs(60);
@@ -106,7 +97,7 @@ mod tests {
     fn a_damaged_package_is_not_used() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path().to_owned(), 10).unwrap();
-        let digest = sha256_of(b"right");
+        let digest = sha256_hex(b"right");
         store.keep(&digest, b"wrong").unwrap();
         assert!(store.load(&digest).is_none());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);

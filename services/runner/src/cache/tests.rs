@@ -3,11 +3,12 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
+use warren_host::digest::sha256_hex;
 use warren_proto::problems::CHUNK_BYTES;
 use warren_rpc::Code;
 use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 
-use super::{store::sha256_of, *};
+use super::*;
 
 /// A package of more than one piece.
 fn package() -> Vec<u8> {
@@ -54,7 +55,7 @@ async fn get(cache: &PackageCache, digest: &str, source: &Arc<Source>) -> Result
 async fn a_package_is_fetched_once_however_many_ask() {
     let (_folder, cache) = cache();
     let source = Source::of(package());
-    let digest = sha256_of(&source.bytes);
+    let digest = sha256_hex(&source.bytes);
     let asked = futures_of(5, || get(&cache, &digest, &source)).await;
     assert!(asked.iter().all(Result::is_ok));
     assert_eq!(source.calls.load(Ordering::Relaxed), 3);
@@ -82,7 +83,7 @@ async fn what_is_not_what_was_asked_for_is_refused() {
 async fn what_is_no_package_is_told() {
     let (_folder, cache) = cache();
     let source = Source::of(b"hello".to_vec());
-    let refused = get(&cache, &sha256_of(b"hello"), &source).await.unwrap_err();
+    let refused = get(&cache, &sha256_hex(b"hello"), &source).await.unwrap_err();
     assert_eq!(refused.code, Code::FailedPrecondition);
     assert!(refused.message.contains("is not a zip file"));
 }

@@ -1,6 +1,6 @@
 //! Compiling, in the sandbox like everything else of a stranger's: a compiler reads files and runs long if told to.
 
-use std::time::Duration;
+use warren_proto::runner::{COMPILE_MEMORY_BYTES_MAX, COMPILE_TIME_MAX};
 
 use super::{Submission, command};
 use crate::{
@@ -10,9 +10,9 @@ use crate::{
 
 /// What compiling may use.
 const LIMITS: Limits = Limits {
-    cpu: Duration::from_secs(30),
-    wall: Duration::from_secs(30),
-    memory_bytes: 1 << 30,
+    cpu: COMPILE_TIME_MAX,
+    wall: COMPILE_TIME_MAX,
+    memory_bytes: COMPILE_MEMORY_BYTES_MAX,
     file_bytes: 64 << 20,
     tmp_bytes: 256 << 20,
     processes: 64,
@@ -35,9 +35,14 @@ pub(super) async fn compile(
 
 fn message(outcome: &Outcome) -> String {
     let said = outcome.stderr.trim();
+    let with_said = |problem: String| format!("{problem}\n{said}").trim_end().to_owned();
     match outcome.end {
-        End::Killed(Limit::Cpu | Limit::Wall) => format!("the compiler took more than 30 s\n{said}").trim().to_owned(),
-        End::Killed(Limit::Memory) => format!("the compiler used more than 1 GiB\n{said}").trim().to_owned(),
+        End::Killed(Limit::Cpu | Limit::Wall) => {
+            with_said(format!("the compiler took more than {} s", COMPILE_TIME_MAX.as_secs()))
+        }
+        End::Killed(Limit::Memory) => {
+            with_said(format!("the compiler used more than {} MiB", COMPILE_MEMORY_BYTES_MAX >> 20))
+        }
         End::Exited(code) if said.is_empty() => format!("the compiler ended with exit code {code}"),
         End::Exited(_) => said.to_owned(),
     }

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use warren_host::digest::sha256_hex;
 use warren_proto::{
     grading::{Language, Verdict},
     problems::{Fetch, FetchReply, FetchRequest},
@@ -26,11 +27,6 @@ async fn fetch(package: Arc<Vec<u8>>, _: Context, request: FetchRequest) -> Resu
     }
     let rest = &package[usize::try_from(request.offset_bytes).unwrap()..];
     Ok(FetchReply { chunk: rest.to_vec().into(), package_bytes: package.len() as u64 })
-}
-
-fn sha256_of(bytes: &[u8]) -> String {
-    use sha2::{Digest, Sha256};
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn request(package_sha256: &str, source: &str) -> JudgeRequest {
@@ -56,12 +52,11 @@ async fn a_submission_is_judged_by_whoever_takes_it() {
     // The boxes too, so that their path marks what runs in them.
     fs::set_permissions(data_dir.path(), Permissions::from_mode(0o755)).unwrap();
     let sandbox = SandboxOptions { scratch: data_dir.path().to_owned(), ..sandbox_options() };
-    let options = Options { sandbox, ..Options::default() };
-    let runner = service(data_dir.path(), options).await.unwrap();
+    let runner = service(data_dir.path(), Options { sandbox }).await.unwrap();
     let _runner = runner.serve(&client, ServeOptions::default()).await.unwrap();
 
     let within = |deadline| CallOptions { deadline, ..CallOptions::default() };
-    let digest = sha256_of(&package);
+    let digest = sha256_hex(&package);
     let right = request(&digest, "print(sum(map(int, input().split())))");
     let reply = client.call_with::<Judge>(&right, within(PATIENCE)).await.unwrap();
     assert_eq!((reply.attempt.as_str(), reply.judgement.verdict), ("attempt-1", Verdict::Ac));
