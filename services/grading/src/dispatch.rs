@@ -2,16 +2,18 @@
 //!
 //! Each instance runs one dispatcher. It claims submissions in the store under a lease that it renews, has a bounded
 //! number of them in flight, and ends each attempt in one of three ways: a verdict, back in line, or `JE` after the
-//! third lost attempt. What it holds when it is killed comes back when its lease ends.
+//! third lost attempt. What it holds when it is killed, and an attempt whose end it could not store, comes back when the
+//! lease ends.
 
 mod attempt;
+mod in_flight;
 mod pace;
 mod runner;
 
 #[cfg(test)]
 mod tests;
 
-use std::{sync::Arc, time::Duration};
+use std::{error::Error, sync::Arc, time::Duration};
 
 use tokio::{
     task::{JoinError, JoinSet},
@@ -22,7 +24,7 @@ use uuid::Uuid;
 use warren_host::clock;
 
 pub(crate) use self::runner::Setback;
-use self::{attempt::Attempt, pace::Pace, runner::Runner};
+use self::{attempt::Attempt, in_flight::InFlight, pace::Pace, runner::Runner};
 use crate::{state::State, store::Claim};
 
 /// How a dispatcher works.
@@ -41,6 +43,8 @@ pub(crate) struct DispatchOptions {
     pub(crate) poll: Duration,
     /// The pause after a lost attempt, times four with each. Default: 1 s.
     pub(crate) lost_pause: Duration,
+    /// The first pause after the store refused how an attempt ended, doubled with each. Default: 200 ms.
+    pub(crate) store_pause: Duration,
     /// How long a dispatcher that stops waits for verdicts; the rest goes back in line. Default: 10 s.
     pub(crate) drain_timeout: Duration,
 }
@@ -53,6 +57,7 @@ impl Default for DispatchOptions {
             lease: Duration::from_secs(30),
             poll: Duration::from_millis(500),
             lost_pause: Duration::from_secs(1),
+            store_pause: Duration::from_millis(200),
             drain_timeout: Duration::from_secs(10),
         }
     }
@@ -74,7 +79,8 @@ pub(crate) async fn run<R: Runner>(
     options: DispatchOptions,
 ) {
     let name = format!("grading-{}", Uuid::now_v7().simple());
-    Arc::new(Dispatcher { state, runner, name, options }).run(shutdown).await;
+    let dispatcher = Dispatcher { state, runner, name, in_flight: Arc::default(), options };
+    Arc::new(dispatcher).run(shutdown).await;
 }
 
 struct Dispatcher<R> {
@@ -82,6 +88,7 @@ struct Dispatcher<R> {
     runner: R,
     /// Whose claims are whose.
     name: String,
+    in_flight: Arc<InFlight>,
     options: DispatchOptions,
 }
 
@@ -90,27 +97,28 @@ impl<R: Runner> Dispatcher<R> {
         let mut queued = self.state.queued.subscribe();
         let mut pace = Pace::new(self.options.in_flight_max);
         // Tasks, not futures of this one: a claim that waits for the store must not hold up who writes to it.
-        let mut in_flight = JoinSet::new();
+        let mut attempts = JoinSet::new();
         let mut poll = ticks(self.options.poll);
         let _leases = AbortOnDropHandle::new(tokio::spawn(Arc::clone(&self).keep_leases()));
         loop {
-            for claim in self.claim(pace.room(in_flight.len(), Instant::now())).await {
-                in_flight.spawn(Attempt { dispatcher: Arc::clone(&self), claim }.judge());
+            for claim in self.claim(pace.room(attempts.len(), Instant::now())).await {
+                attempts.spawn(Attempt::new(Arc::clone(&self), claim).judge());
             }
             tokio::select! {
                 () = shutdown.cancelled() => break,
-                Some(ended) = in_flight.join_next() => adapt(&mut pace, ended),
+                Some(ended) = attempts.join_next() => adapt(&mut pace, ended),
                 _ = poll.tick() => {}
                 _ = queued.changed() => {}
             }
         }
-        let drained = async { while in_flight.join_next().await.is_some() {} };
+        let drained = async { while attempts.join_next().await.is_some() {} };
         if timeout(self.options.drain_timeout, drained).await.is_err() {
             tracing::info!(dispatcher = self.name, "submissions that runners still have go back in line");
         }
-        in_flight.shutdown().await;
+        attempts.shutdown().await;
         if let Err(error) = self.state.store.release_claims(&self.name).await {
-            tracing::warn!(%error, "claims are not released: their lease ends by itself");
+            let error = &error as &dyn Error;
+            tracing::warn!(error, "claims are not released: their lease ends by itself");
         }
     }
 
@@ -121,25 +129,27 @@ impl<R: Runner> Dispatcher<R> {
         let now_ms = clock::now_ms();
         let claims = self.state.store.claim(&self.name, room, now_ms, self.lease_until_ms(now_ms)).await;
         claims.unwrap_or_else(|error| {
-            tracing::warn!(%error, "no submission can be claimed: the store does not answer");
+            tracing::warn!(error = &error as &dyn Error, "no submission can be claimed");
             Vec::new()
         })
     }
 
-    /// Keeps this dispatcher's claims, and takes back those that another has left. Apart from the rest, so that no
+    /// Keeps the claims that this dispatcher works on, and takes back those that nobody does. Apart from the rest, so that no
     /// slow statement of that costs the lease.
     async fn keep_leases(self: Arc<Self>) {
         let mut renewal = ticks(self.options.lease / 3);
         loop {
             renewal.tick().await;
             let now_ms = clock::now_ms();
-            if let Err(error) = self.state.store.renew_claims(&self.name, self.lease_until_ms(now_ms)).await {
-                tracing::warn!(%error, "claims are not renewed: others may take them");
+            let attempts = self.in_flight.attempts();
+            let renewed = self.state.store.renew_claims(&self.name, &attempts, self.lease_until_ms(now_ms)).await;
+            if let Err(error) = renewed {
+                tracing::warn!(error = &error as &dyn Error, "claims are not renewed: others may take them");
             }
             match self.state.store.take_back_expired(now_ms).await {
                 Ok(0) => {}
-                Ok(submissions) => tracing::warn!(submissions, "taken back from an instance that is gone"),
-                Err(error) => tracing::warn!(%error, "expired claims cannot be looked for"),
+                Ok(submissions) => tracing::warn!(submissions, "taken back: nobody works on them any more"),
+                Err(error) => tracing::warn!(error = &error as &dyn Error, "expired claims cannot be looked for"),
             }
         }
     }
@@ -163,7 +173,7 @@ fn adapt(pace: &mut Pace, ended: Result<Ended, JoinError>) {
                 tracing::warn!(reason, "no runner: submissions wait");
             }
         }
-        Err(error) => tracing::error!(%error, "an attempt at judging failed: its submission waits for a restart"),
+        Err(error) => tracing::error!(%error, "an attempt at judging failed: it is judged again when its lease ends"),
     }
 }
 

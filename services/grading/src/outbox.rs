@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
-use warren_host::clock;
+use warren_host::{clock, store::StoreError};
 use warren_proto::grading::{Judged, Submission, Submitted};
 use warren_rpc::{Client, Event, PublishError, RejectReason};
 
@@ -20,7 +20,8 @@ use crate::{
 /// Events that are read at a time.
 const BATCH: usize = 64;
 
-/// How long the right to publish lasts without a renewal. A batch takes one; an instance that dies holds others up so long.
+/// How long the right to publish lasts without a renewal. A batch takes one; an instance that dies holds others up for
+/// so long.
 const LEASE_MS: i64 = 30_000;
 
 /// Longest the broker may take to confirm an event.
@@ -92,13 +93,19 @@ pub(crate) async fn run<P: Publisher>(state: Arc<State>, publisher: P, shutdown:
         }
     }
     if let Err(error) = state.store.release_outbox(&name).await {
-        tracing::debug!(%error, "the outbox is not released: its lease ends by itself");
+        tracing::debug!(
+            error = &error as &dyn std::error::Error,
+            "the outbox is not released: its lease ends by itself"
+        );
     }
 }
 
 /// Publishes what is there, if no other instance does. The error is for the log.
 async fn publish_all<P: Publisher>(store: &Store, publisher: &P, name: &str) -> Result<(), String> {
-    let failed = |error: sqlx::Error| error.to_string();
+    let failed = |error: StoreError| match std::error::Error::source(&error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    };
     while store.has_events().await.map_err(failed)? {
         let now_ms = clock::now_ms();
         if !store.lease_outbox(name, now_ms, now_ms + LEASE_MS).await.map_err(failed)? {

@@ -2,18 +2,17 @@
 
 use std::sync::Arc;
 
-use warren_host::sqlite::unavailable;
+use warren_host::{
+    digest::sha256_hex,
+    ids::{self, quoted},
+};
 use warren_package::Package;
 use warren_proto::problems::{
     CHUNK_BYTES, FetchReply, FetchRequest, GetRequest, ListReply, ListRequest, PACKAGE_BYTES_MAX, Problem, PutRequest,
 };
 use warren_rpc::{Context, Status};
 
-use crate::{
-    names,
-    state::{State, sha256_hex},
-    store::NewPackage,
-};
+use crate::{names, state::State, store::NewPackage};
 
 pub(crate) async fn put(state: Arc<State>, _: Context, request: PutRequest) -> Result<Problem, Status> {
     // Unpacking takes its time: not on a thread that others wait for.
@@ -21,13 +20,13 @@ pub(crate) async fn put(state: Arc<State>, _: Context, request: PutRequest) -> R
         tracing::error!(%error, "reading a package failed");
         Status::internal("reading the package failed")
     })??;
-    state.store.put_problem(&package).await.map_err(|error| unavailable(&error))?;
+    state.store.put_problem(&package).await?;
     Ok(package.info)
 }
 
 /// Reads the package, and says what is wrong with it.
 fn check(request: PutRequest) -> Result<NewPackage, Status> {
-    names::check_name("problem", &request.problem)?;
+    ids::check_name("problem", &request.problem)?;
     let bytes = request.package.into_vec();
     if bytes.len() > PACKAGE_BYTES_MAX {
         let text = format!("package: {} bytes, at most {PACKAGE_BYTES_MAX}", bytes.len());
@@ -39,25 +38,24 @@ fn check(request: PutRequest) -> Result<NewPackage, Status> {
 }
 
 pub(crate) async fn get(state: Arc<State>, _: Context, request: GetRequest) -> Result<Problem, Status> {
-    let found = state.store.problem(&request.problem).await.map_err(|error| unavailable(&error))?;
+    let found = state.store.problem(&request.problem).await?;
     if let Some(problem) = found {
         return Ok(problem);
     }
-    let known = state.store.problem_names().await.map_err(|error| unavailable(&error))?;
+    let known = state.store.problem_names().await?;
     Err(names::no_such_problem(&request.problem, &known))
 }
 
 pub(crate) async fn list(state: Arc<State>, _: Context, _: ListRequest) -> Result<ListReply, Status> {
-    let problems = state.store.problem_names().await.map_err(|error| unavailable(&error))?;
+    let problems = state.store.problem_names().await?;
     Ok(ListReply { problems })
 }
 
 pub(crate) async fn fetch(state: Arc<State>, _: Context, request: FetchRequest) -> Result<FetchReply, Status> {
     let FetchRequest { package_sha256, offset_bytes } = request;
     let chunk = state.store.package_chunk(&package_sha256, offset_bytes, CHUNK_BYTES).await;
-    let Some(chunk) = chunk.map_err(|error| unavailable(&error))? else {
-        let shown = names::shorten(&package_sha256);
-        return Err(Status::not_found(format!("package_sha256: no package {shown:?}")));
+    let Some(chunk) = chunk? else {
+        return Err(Status::not_found(format!("package_sha256: no package {}", quoted(&package_sha256))));
     };
     if offset_bytes > chunk.package_bytes {
         let text = format!("offset_bytes: {offset_bytes} is behind the end, the package has {}", chunk.package_bytes);

@@ -1,8 +1,7 @@
 //! What the handlers and the background tasks of a process share.
 
-use std::{fmt::Write as _, path::Path, sync::atomic::AtomicI64};
+use std::{path::Path, sync::atomic::AtomicI64};
 
-use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 use warren_host::sqlite::OpenError;
 
@@ -51,23 +50,5 @@ impl Signal {
 
     pub(crate) fn subscribe(&self) -> watch::Receiver<()> {
         self.0.subscribe()
-    }
-}
-
-/// SHA-256 in hexadecimal.
-pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut hex, byte| {
-        write!(hex, "{byte:02x}").expect("writing to a String does not fail");
-        hex
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_hash_is_sha_256_in_hexadecimal() {
-        assert_eq!(sha256_hex(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     }
 }

@@ -4,6 +4,7 @@
 //! submission, publishing events) is leased: a lease that is not renewed ends, and another instance goes on. All of
 //! them see the store's file, so they are on one machine and share its clock.
 
+mod leases;
 mod outbox;
 mod problems;
 mod queue;
@@ -12,10 +13,13 @@ mod submissions;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use std::{error::Error, path::Path};
+use std::path::Path;
 
 use sqlx::{Sqlite, SqlitePool, Transaction};
-use warren_host::sqlite::{self, OpenError};
+use warren_host::{
+    sqlite::{self, OpenError},
+    store::StoreError,
+};
 
 pub(crate) use self::{
     outbox::OutboxEvent,
@@ -24,7 +28,7 @@ pub(crate) use self::{
     submissions::{NewSubmission, Stored},
 };
 
-pub(crate) type Result<T, E = sqlx::Error> = std::result::Result<T, E>;
+pub(crate) type Result<T, E = StoreError> = std::result::Result<T, E>;
 
 /// Grading's store. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -40,21 +44,16 @@ impl Store {
 
     /// A transaction that will write. Taking the lock at once cannot fail half-way, as upgrading a read would.
     async fn write(&self) -> Result<Transaction<'static, Sqlite>> {
-        self.pool.begin_with("BEGIN IMMEDIATE").await
+        Ok(self.pool.begin_with("BEGIN IMMEDIATE").await?)
     }
 }
 
 fn to_json<T: serde::Serialize>(value: &T) -> Result<String> {
-    serde_json::to_string(value).map_err(|error| sqlx::Error::Encode(error.into()))
+    Ok(serde_json::to_string(value).map_err(|error| sqlx::Error::Encode(error.into()))?)
 }
 
 fn from_json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T> {
-    serde_json::from_str(text).map_err(corrupt)
-}
-
-/// What the store holds is not what was put there.
-fn corrupt(error: impl Into<Box<dyn Error + Send + Sync>>) -> sqlx::Error {
-    sqlx::Error::Decode(error.into())
+    serde_json::from_str(text).map_err(StoreError::damaged)
 }
 
 /// SQLite's integers have a sign.

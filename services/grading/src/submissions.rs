@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use warren_host::sqlite::unavailable;
+use warren_host::ids::quoted;
 use warren_proto::grading::{Submission, SubmissionRequest};
 use warren_rpc::{Context, Status};
 
-use crate::{names, state::State};
+use crate::state::State;
 
 pub(crate) async fn get(state: Arc<State>, _: Context, request: SubmissionRequest) -> Result<Submission, Status> {
     find(&state, &request.submission).await
@@ -32,6 +32,6 @@ pub(crate) async fn judged(state: &State, id: &str) -> Result<Submission, Status
 }
 
 async fn find(state: &State, id: &str) -> Result<Submission, Status> {
-    let found = state.store.submission(id).await.map_err(|error| unavailable(&error))?;
-    found.ok_or_else(|| Status::not_found(format!("submission: no submission {:?}", names::shorten(id))))
+    let found = state.store.submission(id).await?;
+    found.ok_or_else(|| Status::not_found(format!("submission: no submission {}", quoted(id))))
 }

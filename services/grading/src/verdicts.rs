@@ -19,7 +19,7 @@ const BATCH: usize = 1_000;
 pub(crate) async fn watch(state: Arc<State>, shutdown: CancellationToken) {
     loop {
         if let Err(error) = wake(&state).await {
-            tracing::warn!(%error, "the store cannot be read for verdicts");
+            tracing::warn!(error = &error as &dyn std::error::Error, "the store cannot be read for verdicts");
         }
         tokio::select! {
             () = shutdown.cancelled() => return,
@@ -28,7 +28,8 @@ pub(crate) async fn watch(state: Arc<State>, shutdown: CancellationToken) {
     }
 }
 
-/// Wakes who waits for a verdict that came since the last time. Several may do so at once: each wakes before it says so.
+/// Wakes who waits for a verdict that came since the last time. Several may do so at once: each wakes before it says
+/// so.
 pub(crate) async fn wake(state: &State) -> Result<()> {
     loop {
         let judged = state.store.judged_after(state.woken_up_to.load(Ordering::Acquire), BATCH).await?;

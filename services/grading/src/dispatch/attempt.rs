@@ -1,22 +1,19 @@
 //! One attempt at judging a submission, from the claim to what is stored of it.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{error::Error, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures::FutureExt;
 use warren_host::clock;
 use warren_proto::{
-    Decimal,
-    grading::{Judgement, MESSAGE_BYTES_MAX, Verdict},
+    grading::{Judgement, Verdict},
+    runner::COMPILE_TIME_MAX,
 };
 
-use super::{Dispatcher, Ended, Setback, millis, runner::Runner};
+use super::{Dispatcher, Ended, Setback, in_flight::Entered, millis, runner::Runner};
 use crate::store::{AttemptOutcome, Claim, PutBack, Result};
 
 /// Attempts that a submission has, if runners are lost on it.
 const ATTEMPTS_MAX: u32 = 3;
-
-/// What compiling may take.
-const COMPILE_TIME: Duration = Duration::from_secs(30);
 
 /// What else a runner does: fetch the package, unpack it, compare answers.
 const MARGIN: Duration = Duration::from_secs(60);
@@ -24,15 +21,19 @@ const MARGIN: Duration = Duration::from_secs(60);
 /// Tries to store how an attempt ended, before it is left to the lease.
 const STORE_TRIES: u32 = 5;
 
-/// The first pause between them, doubled with each.
-const STORE_PAUSE: Duration = Duration::from_millis(200);
-
 pub(super) struct Attempt<R> {
-    pub(super) dispatcher: Arc<Dispatcher<R>>,
-    pub(super) claim: Claim,
+    dispatcher: Arc<Dispatcher<R>>,
+    claim: Claim,
+    /// Renews the claim as long as it is there.
+    _entered: Entered,
 }
 
 impl<R: Runner> Attempt<R> {
+    pub(super) fn new(dispatcher: Arc<Dispatcher<R>>, claim: Claim) -> Self {
+        let entered = dispatcher.in_flight.enter(&claim.request.attempt);
+        Self { dispatcher, claim, _entered: entered }
+    }
+
     pub(super) async fn judge(self) -> Ended {
         match self.ask().await {
             // The judge's own error: another runner may do better.
@@ -70,7 +71,7 @@ impl<R: Runner> Attempt<R> {
 
     fn deadline(&self) -> Duration {
         let running = Duration::from_millis(self.claim.overall_wall_ms);
-        self.dispatcher.options.queue_allowance + COMPILE_TIME + running + MARGIN
+        self.dispatcher.options.queue_allowance + COMPILE_TIME_MAX + running + MARGIN
     }
 
     /// Back in line after a pause, or `JE` if it was the last attempt.
@@ -84,7 +85,7 @@ impl<R: Runner> Attempt<R> {
             self.put_back(&PutBack::Lost { reason, not_before_ms }).await;
         } else {
             tracing::error!(submission, lost, reason, "judge error: the submission was given up");
-            let judgement = judge_error(reason, &self.dispatcher.name);
+            let judgement = Judgement::without_cases(Verdict::Je, reason, &self.dispatcher.name);
             self.finish(AttemptOutcome::Lost, Some(reason), &judgement).await;
         }
     }
@@ -113,39 +114,12 @@ impl<R: Runner> Attempt<R> {
                     return false;
                 }
                 Err(error) => {
-                    tracing::warn!(submission, %error, "the end of an attempt is not stored yet");
-                    tokio::time::sleep(STORE_PAUSE * 2_u32.pow(again)).await;
+                    tracing::warn!(submission, error = &error as &dyn Error, "the end of an attempt is not stored yet");
+                    tokio::time::sleep(self.dispatcher.options.store_pause * 2_u32.pow(again)).await;
                 }
             }
         }
-        tracing::error!(submission, "the end of an attempt was not stored: it will be judged again");
+        tracing::error!(submission, "the end of an attempt was not stored: it is judged again when its lease ends");
         false
-    }
-}
-
-/// The verdict of last resort.
-fn judge_error(reason: &str, judged_by: &str) -> Judgement {
-    let cut = reason.floor_char_boundary(MESSAGE_BYTES_MAX);
-    Judgement {
-        verdict: Verdict::Je,
-        score: Decimal::zero(),
-        time_ms: 0,
-        memory_bytes: 0,
-        message: Some(reason[..cut].to_owned()),
-        judged_by: judged_by.to_owned(),
-        groups: Vec::new(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_reason_of_a_judge_error_is_cut_between_characters() {
-        let judgement = judge_error(&"ñ".repeat(MESSAGE_BYTES_MAX), "grading-1");
-        assert_eq!(judgement.verdict, Verdict::Je);
-        assert_eq!(judgement.message.unwrap().len(), MESSAGE_BYTES_MAX);
-        assert_eq!(judge_error("no compiler", "grading-1").message.unwrap(), "no compiler");
     }
 }

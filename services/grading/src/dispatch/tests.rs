@@ -16,7 +16,7 @@ use warren_proto::{
 
 use super::*;
 use crate::{
-    store::tests::{by, judgement, practice, store},
+    store::tests::{by, judgement, lease_of, practice, refuse_verdicts, store, take_verdicts},
     submissions, submit, verdicts,
 };
 
@@ -126,6 +126,16 @@ async fn verdict_of(state: &State, submission: &str) -> Submission {
 async fn until(is_so: impl Fn() -> bool) {
     let poll = async {
         while !is_so() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(Duration::from_secs(20), poll).await.expect("it is so in time");
+}
+
+/// The same for what the store is asked.
+async fn until_async(is_so: impl AsyncFn() -> bool) {
+    let poll = async {
+        while !is_so().await {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
@@ -274,14 +284,26 @@ async fn a_living_dispatcher_keeps_what_takes_longer_than_its_lease() {
     let _running = start(&state, &slow, options);
     let submission = hand_in(&state, "a").await;
     until(|| slow.sources().len() == 1).await;
+    let first_lease = lease_of(&state.store, &submission).await.unwrap();
+    until_async(async || lease_of(&state.store, &submission).await.unwrap() > first_lease).await;
     let other = reopen(&folder).await;
-    let idle = Fake::new(|_, _| Act::Answer(Verdict::Wa));
-    let _also_running = start(&other, &idle, options);
-    // There is no event for what must not happen.
-    tokio::time::sleep(options.lease * 5 / 4).await;
+    assert_eq!(other.store.take_back_expired(first_lease).await.unwrap(), 0, "it was renewed before it ended");
     slow.let_go.add_permits(1);
     assert_eq!(verdict_of(&state, &submission).await.judgement.unwrap().verdict, Verdict::Ac);
-    assert!(idle.sources().is_empty());
+}
+
+#[tokio::test]
+async fn an_attempt_whose_end_cannot_be_stored_is_made_again() {
+    let (_folder, state) = open().await;
+    let runner = Fake::new(|_, _| Act::Answer(Verdict::Ac));
+    let lease = Duration::from_millis(300);
+    let options = DispatchOptions { lease, store_pause: Duration::from_millis(1), ..quick() };
+    refuse_verdicts(&state.store).await;
+    let _running = start(&state, &runner, options);
+    let submission = hand_in(&state, "a").await;
+    until(|| runner.sources().len() == 2).await;
+    take_verdicts(&state.store).await;
+    verdict_of(&state, &submission).await;
 }
 
 #[tokio::test]

@@ -47,7 +47,7 @@ impl Store {
 
     /// Whether there is an event to publish.
     pub(crate) async fn has_events(&self) -> Result<bool> {
-        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM outbox)").fetch_one(&self.pool).await
+        Ok(sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM outbox)").fetch_one(&self.pool).await?)
     }
 
     /// The oldest events.

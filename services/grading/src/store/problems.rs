@@ -44,7 +44,7 @@ impl Store {
         )
         .execute(&mut *tx)
         .await?;
-        tx.commit().await
+        Ok(tx.commit().await?)
     }
 
     /// What is known of a problem.
@@ -58,7 +58,7 @@ impl Store {
 
     /// Names in alphabetical order.
     pub(crate) async fn problem_names(&self) -> Result<Vec<String>> {
-        sqlx::query_scalar("SELECT name FROM problems ORDER BY name").fetch_all(&self.pool).await
+        Ok(sqlx::query_scalar("SELECT name FROM problems ORDER BY name").fetch_all(&self.pool).await?)
     }
 
     /// At most `len` bytes of a package from `offset` on.

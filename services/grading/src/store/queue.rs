@@ -82,57 +82,6 @@ impl Store {
         Ok(claims)
     }
 
-    /// Keeps a dispatcher's claims.
-    pub(crate) async fn renew_claims(&self, dispatcher: &str, lease_until_ms: i64) -> Result<()> {
-        sqlx::query("UPDATE submissions SET lease_until_ms = ?2 WHERE state = 'judging' AND leased_by = ?1")
-            .bind(dispatcher)
-            .bind(lease_until_ms)
-            .execute(&self.pool)
-            .await?;
-        Ok(())
-    }
-
-    /// Puts back in line what a dispatcher holds that does not renew its claims: how many.
-    pub(crate) async fn take_back_expired(&self, now_ms: i64) -> Result<u64> {
-        let mut tx = self.write().await?;
-        sqlx::query(
-            "UPDATE attempts SET outcome = 'lease_expired' WHERE id IN \
-             (SELECT attempt FROM submissions WHERE state = 'judging' AND lease_until_ms <= ?1)",
-        )
-        .bind(now_ms)
-        .execute(&mut *tx)
-        .await?;
-        let taken = sqlx::query(
-            "UPDATE submissions SET state = 'queued', attempt = NULL, leased_by = NULL, lease_until_ms = NULL \
-             WHERE state = 'judging' AND lease_until_ms <= ?1",
-        )
-        .bind(now_ms)
-        .execute(&mut *tx)
-        .await?;
-        tx.commit().await?;
-        Ok(taken.rows_affected())
-    }
-
-    /// Puts back in line what a dispatcher holds that stops.
-    pub(crate) async fn release_claims(&self, dispatcher: &str) -> Result<()> {
-        let mut tx = self.write().await?;
-        sqlx::query(
-            "UPDATE attempts SET outcome = 'released' WHERE id IN \
-             (SELECT attempt FROM submissions WHERE state = 'judging' AND leased_by = ?1)",
-        )
-        .bind(dispatcher)
-        .execute(&mut *tx)
-        .await?;
-        sqlx::query(
-            "UPDATE submissions SET state = 'queued', attempt = NULL, leased_by = NULL, lease_until_ms = NULL \
-             WHERE state = 'judging' AND leased_by = ?1",
-        )
-        .bind(dispatcher)
-        .execute(&mut *tx)
-        .await?;
-        tx.commit().await
-    }
-
     /// Stores the verdict and its event; `false` if the attempt is not the submission's present one: a late result.
     pub(crate) async fn finish(
         &self,

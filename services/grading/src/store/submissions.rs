@@ -1,10 +1,11 @@
 //! Submissions, as those who hand them in and ask for them see them.
 
 use sqlx::{FromRow, Sqlite, Transaction};
+use warren_host::store::StoreError;
 use warren_proto::grading::{Language, Submission, SubmitRequest, Submitted};
 use warren_rpc::Event;
 
-use super::{Result, Store, corrupt, from_json, outbox, to_i64, to_json};
+use super::{Result, Store, from_json, outbox, to_i64, to_json};
 use crate::turn::{self, Class, OpenSubmissions};
 
 /// A checked request, to be stored.
@@ -57,8 +58,7 @@ impl Row {
 }
 
 pub(super) fn language(name: &str) -> Result<Language> {
-    let known = Language::ALL.into_iter().find(|language| language.name() == name);
-    known.ok_or_else(|| corrupt(format!("{name:?} is no language")))
+    name.parse().map_err(StoreError::damaged)
 }
 
 impl Store {
@@ -98,11 +98,8 @@ impl Store {
 
     /// Submissions judged after a place in the order of verdicts (from 1), by any instance, each with its place.
     pub(crate) async fn judged_after(&self, seq: i64, limit: usize) -> Result<Vec<(String, i64)>> {
-        sqlx::query_as("SELECT id, judged_seq FROM submissions WHERE judged_seq > ?1 ORDER BY judged_seq LIMIT ?2")
-            .bind(seq)
-            .bind(to_i64(limit as u64))
-            .fetch_all(&self.pool)
-            .await
+        const SQL: &str = "SELECT id, judged_seq FROM submissions WHERE judged_seq > ?1 ORDER BY judged_seq LIMIT ?2";
+        Ok(sqlx::query_as(SQL).bind(seq).bind(to_i64(limit as u64)).fetch_all(&self.pool).await?)
     }
 }
 

@@ -60,6 +60,23 @@ pub(crate) fn judgement(verdict: Verdict) -> Judgement {
     }
 }
 
+/// Until when a submission is claimed.
+pub(crate) async fn lease_of(store: &Store, id: &str) -> Option<i64> {
+    let lease = sqlx::query_scalar("SELECT lease_until_ms FROM submissions WHERE id = ?1").bind(id);
+    lease.fetch_one(&store.pool).await.unwrap()
+}
+
+/// From here on the store fails to take a verdict, until [`take_verdicts`].
+pub(crate) async fn refuse_verdicts(store: &Store) {
+    let trigger = "CREATE TRIGGER refused BEFORE UPDATE ON submissions WHEN NEW.state = 'judged' \
+                   BEGIN SELECT RAISE(ABORT, 'refused'); END";
+    sqlx::query(trigger).execute(&store.pool).await.unwrap();
+}
+
+pub(crate) async fn take_verdicts(store: &Store) {
+    sqlx::query("DROP TRIGGER refused").execute(&store.pool).await.unwrap();
+}
+
 async fn submit(store: &Store, id: &str, request: &SubmitRequest, received_at_ms: i64) -> Stored {
     let new = NewSubmission { id, call_id: id, request_sha256: "h", request, received_at_ms };
     store.submit(&new).await.unwrap()
@@ -195,10 +212,23 @@ async fn a_renewed_lease_is_kept() {
     let (_folder, store) = store().await;
     submit(&store, "s1", &practice(), NOW).await;
     let claims = claim_all(&store).await;
-    store.renew_claims("other", LEASE + 60_000).await.unwrap();
-    store.renew_claims("d1", LEASE + 30_000).await.unwrap();
+    let attempts = [claims[0].request.attempt.clone()];
+    store.renew_claims("other", &attempts, LEASE + 60_000).await.unwrap();
+    store.renew_claims("d1", &attempts, LEASE + 30_000).await.unwrap();
+    assert_eq!(lease_of(&store, "s1").await, Some(LEASE + 30_000));
     assert_eq!(store.take_back_expired(LEASE + 29_999).await.unwrap(), 0);
     assert!(finish(&store, &claims[0], Verdict::Ac).await);
+}
+
+#[tokio::test]
+async fn a_claim_that_nobody_works_on_runs_out_beside_those_that_are_renewed() {
+    let (_folder, store) = store().await;
+    submit(&store, "s1", &practice(), NOW).await;
+    submit(&store, "s2", &practice(), NOW + 1).await;
+    let claims = claim_all(&store).await;
+    store.renew_claims("d1", &[claims[1].request.attempt.clone()], LEASE + 30_000).await.unwrap();
+    assert_eq!(store.take_back_expired(LEASE).await.unwrap(), 1);
+    assert_eq!(ids(&store.claim("d1", 9, LEASE, LEASE + 1).await.unwrap()), ["s1"]);
 }
 
 #[tokio::test]

@@ -138,7 +138,7 @@ async fn what_is_refused_says_why() {
     let message = "problem: no problem \"smu\"; there is sum".to_owned();
     assert_eq!(refused(misspelt, "two").await, (Code::NotFound, message));
     let long = SubmitRequest { source: "x".repeat(300_000), ..submission() };
-    let message = "source: 300,000 bytes, at most 262,144".to_owned();
+    let message = "source: 300000 bytes, at most 262144".to_owned();
     assert_eq!(refused(long, "three").await, (Code::InvalidArgument, message));
     let unknown = SubmissionRequest { submission: "nonsense".to_owned() };
     let status = client.call::<Wait>(&unknown).await.unwrap_err();
