@@ -21,18 +21,19 @@ impl Method for Issue {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct IssueRequest {
-    /// The contest's id.
+    /// The contest's id: 1 to 32 of `A-Z a-z 0-9 _ -`.
     pub contest: String,
-    /// The contest's name as printed, 1 to 200 characters.
+    /// The contest's name as printed: 1 to 200 characters, one of them visible, without control characters, line ends
+    /// and bidirectional overrides.
     pub contest_title: String,
-    /// The person's id.
+    /// The person's id, as on boards: 1 to 128 bytes without control characters.
     pub person: String,
-    /// The person's name as printed, in any script, 1 to 200 characters.
+    /// The person's name as printed, in any script, with the limits of `contest_title`.
     pub name: String,
     /// The place won, from 1; absent: the certificate is for participation.
     #[serde(default)]
     pub place: Option<u32>,
-    /// The day printed, `YYYY-MM-DD`; absent: today (UTC).
+    /// The day printed, `YYYY-MM-DD` from the year 1; absent: today (UTC).
     #[serde(default)]
     pub date: Option<String>,
 }

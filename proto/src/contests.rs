@@ -34,32 +34,33 @@ impl Method for Get {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GetRequest {
-    /// The contest's id.
+    /// The contest's id: 1 to 32 of `A-Z a-z 0-9 _ -`.
     pub contest: String,
 }
 
-/// A contest: what [`Put`] takes, and [`Get`] answers.
+/// A contest: what [`Put`] takes, and what both answer, so it refuses unknown fields in answers too. As JSON, with what
+/// was absent filled in, it may take [`CONTEST_BYTES_MAX`] less 64 KiB.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Contest {
     /// Its id: 1 to 32 of `A-Z a-z 0-9 _ -`.
     pub contest: String,
-    /// Its name.
+    /// Its name, 1 to 200 characters, not only spaces.
     pub title: String,
     /// How runs become ranks.
     pub rules: Rules,
     /// When it starts.
     pub starts_at_ms: i64,
-    /// How long it is.
+    /// How long it is, 1 ms to ten years.
     pub duration_ms: u64,
-    /// From when on the public sees no verdicts, since the start; absent: never.
+    /// From when on the public sees no verdicts, since the start, at most `duration_ms`; absent: never.
     #[serde(default)]
     pub freeze_ms: Option<u64>,
     /// Whether the freeze is over: all may see all.
     #[serde(default)]
     pub thawed: bool,
-    /// Problems in the board's order; a problem's id is its name in grading.
+    /// Problems in the board's order, at most 1,000; a problem's id is its name in grading, 1 to 32 of `A-Z a-z 0-9 _ -`.
     pub problems: Vec<Problem>,
-    /// Who takes part.
+    /// Who takes part, at most 20,000.
     pub contestants: Vec<Contestant>,
 }
