@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! runner ── launcher ── bwrap ── bwrap (PID 1 inside) ── prlimit ── the program
-//!    control pipe: its end means kill        namespaces, mounts     number of processes
+//!    control pipe: its end means kill        namespaces, mounts     processes, CPU time
 //!    result: one JSON line        rlimits, watchdog: 10 ms
 //! ```
 //!
@@ -17,8 +17,8 @@
 //!   program may be called 60001, but it would still be the host's root to `/proc/sys` and to process counting.
 //! - The *watchdog* in the launcher adds up memory and CPU time of the process tree every 10 ms and kills what is over.
 //!
-//! Not here yet, and so not claimed by [`Sandbox::tier`]: a system call filter, Landlock, cgroups. Until then memory that
-//! belongs to no process (System V shared memory, `memfd_create`) is bounded by the wall limit alone.
+//! Not here yet, and so not claimed by [`Sandbox::tier`]: a system call filter, Landlock, cgroups. Until then memory
+//! that belongs to no process (System V shared memory, `memfd_create`) is bounded by the wall limit alone.
 //!
 //! Reading order: [`Command`] and [`Outcome`], `bubblewrap` (the box's content), `launcher`, `probe`.
 
@@ -29,9 +29,13 @@ mod probe;
 mod scratch;
 mod wire;
 
-use std::{ffi::OsString, path::PathBuf, process::Stdio};
+use std::{
+    ffi::OsString,
+    path::PathBuf,
+    process::{ExitStatus, Stdio},
+};
 
-use tokio::io::AsyncReadExt;
+use tokio::{io::AsyncReadExt, process::ChildStderr};
 
 use self::wire::{Report, Spec};
 pub use self::{
@@ -46,6 +50,9 @@ pub const LAUNCHER_ARGUMENT: &str = "__sandbox-launcher";
 /// Most bytes of the launcher's result line that are read.
 const REPORT_BYTES_MAX: u64 = 64 << 10;
 
+/// Kept of the end of the launcher's own standard error, which is empty unless it panics or cannot be loaded.
+const LAST_WORDS_BYTES_MAX: usize = 2 << 10;
+
 /// Why a program could not be run: the judge's fault, never the program's.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -58,9 +65,17 @@ pub enum SandboxError {
         /// Why.
         source: std::io::Error,
     },
-    /// Launcher or bubblewrap did not start the program.
+    /// The launcher or bubblewrap could not start the program.
     #[error("the sandbox did not start the program: {0}")]
     NotStarted(String),
+    /// The launcher ended before it gave its result: how, and what it said last.
+    #[error("the sandbox's launcher ended without a result ({status}){}", after_colon(.last_words))]
+    LauncherLost {
+        /// Its exit code, or the signal that killed it.
+        status: ExitStatus,
+        /// The end of its standard error.
+        last_words: String,
+    },
     /// The probe got out, or could not be made to run.
     #[error("the sandbox does not contain: {0}")]
     NotContained(String),
@@ -138,15 +153,16 @@ impl Sandbox {
         // Held until the result is there: its end is the launcher's sign to kill.
         let control = launcher.stdin.take();
         let mut result = launcher.stdout.take().expect("stdout is piped").take(REPORT_BYTES_MAX);
+        let stderr = launcher.stderr.take().expect("stderr is piped");
         let mut line = Vec::new();
-        result.read_to_end(&mut line).await.map_err(|error| SandboxError::io("the launcher's result", error))?;
+        let (read, last_words) = tokio::join!(result.read_to_end(&mut line), last_words(stderr));
+        read.map_err(|error| SandboxError::io("the launcher's result", error))?;
         drop(control);
-        launcher.wait().await.map_err(|error| SandboxError::io("the launcher", error))?;
-        let report = serde_json::from_slice(&line)
-            .map_err(|_| SandboxError::NotStarted("the launcher ended without a result".to_owned()))?;
-        match report {
-            Report::Finished(outcome) => Ok(outcome),
-            Report::Failed(problem) => Err(SandboxError::NotStarted(problem)),
+        let status = launcher.wait().await.map_err(|error| SandboxError::io("the launcher", error))?;
+        match serde_json::from_slice(&line) {
+            Ok(Report::Finished(outcome)) => Ok(outcome),
+            Ok(Report::Failed(problem)) => Err(SandboxError::NotStarted(problem)),
+            Err(_) => Err(SandboxError::LauncherLost { status, last_words }),
         }
     }
 
@@ -157,10 +173,25 @@ impl Sandbox {
             .env_clear()
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(Stdio::piped())
             // Not in the terminal's group: an interrupt there drains the runner instead of killing the run.
             .process_group(0)
             .spawn()
             .map_err(|error| SandboxError::io(format!("the launcher {}", self.options.launcher.display()), error))
     }
+}
+
+/// The end of what the launcher itself says, read until it ends.
+async fn last_words(mut stderr: ChildStderr) -> String {
+    let mut words = Vec::new();
+    let mut buffer = [0; 1024];
+    while let Ok(length @ 1..) = stderr.read(&mut buffer).await {
+        words.extend_from_slice(&buffer[..length]);
+        words.drain(..words.len().saturating_sub(LAST_WORDS_BYTES_MAX));
+    }
+    String::from_utf8_lossy(&words).trim().to_owned()
+}
+
+fn after_colon(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!(": {text}") }
 }

@@ -34,7 +34,8 @@ use super::{
     wire::{Report, Spec},
 };
 
-/// Sets the number of processes inside the box's own user namespace, where it is counted for this run alone.
+/// Sets the CPU time, and the number of processes inside the box's own user namespace, where it is counted for this
+/// run alone.
 const PRLIMIT: &str = "/usr/bin/prlimit";
 
 /// Runs what the argument describes, and prints one JSON line. To be called first thing in `main`, before any thread is
@@ -107,6 +108,7 @@ fn start(spec: &Spec, stdout: Option<File>) -> Result<Pipes, String> {
         .args(&spec.bwrap)
         .args(["--json-status-fd", &raw_number(&status_end), "--", PRLIMIT])
         .arg(format!("--nproc={}", spec.limits.processes))
+        .arg(format!("--cpu={}", limits::cpu_s(&spec.limits)))
         .arg("--")
         .args(&spec.program)
         .env_clear()

@@ -1,8 +1,13 @@
 //! Programs that try to get out, to stay, or to take the machine with them.
 
-use std::{fs, net::TcpListener};
+use std::{
+    fs,
+    net::TcpListener,
+    os::unix::{fs::MetadataExt, process::CommandExt},
+    process::Child,
+};
 
-use warren_runner::sandbox::{Access, Command, End, Limit};
+use warren_runner::sandbox::{Access, Command, End, Limit, Scratch};
 
 use super::harness::{eventually, mark, marked, python, run_python, sandbox};
 
@@ -96,10 +101,22 @@ async fn only_the_three_standard_files_are_open() {
 #[tokio::test]
 async fn killing_everybody_reaches_nobody_outside() {
     let scratch = sandbox().await.scratch().unwrap();
-    for target in ["-1", "0", "os.getppid()", "1"] {
+    let mut canary = canary(&scratch);
+    let canary_id = canary.id().to_string();
+    for target in ["-1", "0", "os.getppid()", "1", &canary_id, &format!("-{canary_id}")] {
         let (outcome, _) = run_python(&scratch, &format!("import os, signal; os.kill({target}, signal.SIGKILL)")).await;
         assert!(matches!(outcome.end, End::Exited(_)), "{target}: {outcome:?}");
+        assert_eq!(canary.try_wait().unwrap(), None, "{target}: the canary lives");
     }
+    canary.kill().unwrap();
+    canary.wait().unwrap();
+}
+
+/// A process outside, in a group of its own, and the box's own user, so that user ids do not protect it.
+fn canary(scratch: &Scratch) -> Child {
+    let files = scratch.output().unwrap().with_file_name("files");
+    let user = fs::metadata(files).unwrap().uid();
+    std::process::Command::new("/usr/bin/sleep").arg("60").uid(user).process_group(0).spawn().unwrap()
 }
 
 #[tokio::test]

@@ -2,11 +2,12 @@
 
 use std::process::{Command, Stdio};
 
+use futures::StreamExt;
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use warren_runner::sandbox::SandboxError;
+use warren_runner::sandbox::{End, Sandbox, SandboxError, SandboxOptions};
 
 use super::harness::{eventually, mark, marked, python, sandbox};
 
@@ -49,7 +50,9 @@ async fn killing_the_launcher_kills_the_program() {
         }
     };
     let (ended, ()) = tokio::join!(run, kill_launcher);
-    assert!(matches!(ended, Err(SandboxError::NotStarted(_))), "{ended:?}");
+    let error = ended.unwrap_err();
+    assert!(matches!(error, SandboxError::LauncherLost { .. }), "{error:?}");
+    assert_eq!(error.to_string(), "the sandbox's launcher ended without a result (signal: 9 (SIGKILL))");
     eventually("everything of it is gone", || marked(&mark, None).is_empty()).await;
 }
 
@@ -87,4 +90,26 @@ async fn a_program_that_is_not_there_is_the_judges_fault() {
         refused.to_string(),
         "the sandbox did not start the program: /nonexistent: No such file or directory (os error 2)"
     );
+}
+
+#[tokio::test]
+async fn a_launcher_that_fails_is_told_with_its_last_words() {
+    // Says on standard error that it does not know the launcher's argument.
+    let options = SandboxOptions { launcher: "/usr/bin/cat".into(), ..SandboxOptions::default() };
+    let error = Sandbox::probed(options).await.unwrap_err().to_string();
+    assert!(error.starts_with("the sandbox's launcher ended without a result (exit status: 1): "), "{error}");
+    assert!(error.contains("No such file or directory"), "{error}");
+}
+
+#[tokio::test]
+async fn two_hundred_runs_four_at_a_time_all_start() {
+    let sandbox = sandbox().await;
+    let runs = futures::stream::iter(0..200).map(async |number| {
+        let scratch = sandbox.scratch().unwrap();
+        let mut command = python("", "");
+        (command.program, command.args) = ("/usr/bin/true".to_owned(), Vec::new());
+        let outcome = sandbox.run(&scratch, &command).await.unwrap_or_else(|error| panic!("run {number}: {error}"));
+        assert_eq!(outcome.end, End::Exited(0), "run {number}: {outcome:?}");
+    });
+    assert_eq!(runs.buffer_unordered(4).count().await, 200);
 }

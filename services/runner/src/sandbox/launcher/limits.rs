@@ -1,4 +1,7 @@
 //! Resource limits of each process of a run: the second line behind the watchdog, and the first for files.
+//!
+//! The launcher has those that it can live with itself, and hands them down. The number of processes and the CPU time are
+//! set inside the box: watching a crowd of processes costs CPU time too, and the kernel must not kill who measures.
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
@@ -14,11 +17,15 @@ const FILES: u64 = 256;
 /// Least stack: what programs are used to.
 const STACK_BYTES_MIN: u64 = 8 << 20;
 
-/// Sets them on this process, to be inherited.
+/// CPU time after which the kernel kills a process of the run, whole seconds: later than the watchdog would.
+pub(super) fn cpu_s(limits: &Limits) -> u64 {
+    limits.cpu.as_secs().saturating_add(2)
+}
+
+/// Sets the others on this process, to be inherited.
 pub(super) fn set(limits: &Limits) -> Result<(), String> {
     let address_bytes = limits.memory_bytes.saturating_mul(4).saturating_add(SPARE_ADDRESS_BYTES);
     for (resource, value) in [
-        (Resource::RLIMIT_CPU, limits.cpu.as_secs().saturating_add(2)),
         // One more than allowed: a file of that size has passed the limit.
         (Resource::RLIMIT_FSIZE, limits.file_bytes.saturating_add(1)),
         (Resource::RLIMIT_AS, address_bytes),
