@@ -1,12 +1,14 @@
-//! AMQP as Warren uses it: every flag of every declaration, consumer and publish is written out here, and nowhere else.
+//! AMQP as Warren uses it: every flag of every declaration, consumer, publish and settlement is written out here, and
+//! nowhere else.
 
 use std::time::Duration;
 
 use lapin::{
-    BasicProperties, Channel, Connection, ConnectionProperties, Consumer, ExchangeKind, PublisherConfirm,
+    Acker, BasicProperties, Channel, Connection, ConnectionProperties, Consumer, ExchangeKind, PublisherConfirm,
     options::{
-        BasicCancelOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, ConfirmSelectOptions,
-        ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
+        BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicPublishOptions,
+        BasicQosOptions, BasicRejectOptions, ConfirmSelectOptions, ExchangeDeclareOptions, QueueBindOptions,
+        QueueDeclareOptions,
     },
     types::{AMQPValue, FieldTable, ShortString},
     uri::AMQPUri,
@@ -153,6 +155,21 @@ pub(crate) async fn publish(
     // RabbitMQ has no `immediate` and closes the connection if it is asked for.
     let options = BasicPublishOptions { mandatory, immediate: false };
     channel.basic_publish(exchange, routing_key, options, body, properties).await
+}
+
+/// Settles a delivery: done with. False if its channel is gone, and the broker hands it out again.
+pub(crate) async fn ack(acker: &Acker) -> lapin::Result<bool> {
+    acker.ack(BasicAckOptions { multiple: false }).await
+}
+
+/// Settles a delivery: it goes back to its queue, to where it was if that is free. False as with [`ack`].
+pub(crate) async fn put_back(acker: &Acker) -> lapin::Result<bool> {
+    acker.nack(BasicNackOptions { multiple: false, requeue: true }).await
+}
+
+/// Settles a delivery: it is dropped, or dead-lettered if the queue has an exchange for that. False as with [`ack`].
+pub(crate) async fn reject(acker: &Acker) -> lapin::Result<bool> {
+    acker.reject(BasicRejectOptions { requeue: false }).await
 }
 
 /// A header's text, if it is one.

@@ -1,6 +1,7 @@
 //! The calling side: one connection, one callback queue, one map of pending calls.
 
 mod link;
+mod options;
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,7 +12,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::Instrument;
 use uuid::Uuid;
 
-use self::link::Link;
+use self::link::{Link, LinkTask};
+pub use self::options::{CallOptions, ClientOptions};
 use crate::{
     amqp,
     codec::Codec,
@@ -22,48 +24,6 @@ use crate::{
     status::Status,
     wire::{self, Answer, RequestHead},
 };
-
-/// How a client connects, and what it holds at most.
-#[derive(Clone, Debug)]
-pub struct ClientOptions {
-    /// Shown by the broker beside the connection, and sent as `app_id`. 1 to 255 bytes. Default: `warren`.
-    pub name: String,
-    /// How requests and events are written. Replies come in the same form. Default: msgpack.
-    pub codec: Codec,
-    /// Most calls unanswered at a time; one more ends [`CallError::Rejected`] at once. Default: 16,384.
-    pub in_flight_max: usize,
-    /// Longest the broker may take to accept the connection and open channels. Default: 10 s.
-    pub connect_timeout: Duration,
-    /// A connection that is silent is noticed within 2.5 of these. Whole seconds, rounded up. Default: 10 s.
-    pub heartbeat: Duration,
-}
-
-impl Default for ClientOptions {
-    fn default() -> Self {
-        Self {
-            name: "warren".to_owned(),
-            codec: Codec::Msgpack,
-            in_flight_max: 16_384,
-            connect_timeout: Duration::from_secs(10),
-            heartbeat: Duration::from_secs(10),
-        }
-    }
-}
-
-/// How one call is made.
-#[derive(Clone, Debug)]
-pub struct CallOptions {
-    /// The call ends within this, with `deadline_exceeded` at the latest; the instance is told too. Default: 10 s.
-    pub deadline: Duration,
-    /// The idempotency key, 1 to 255 bytes. The same over every attempt at the same work; absent: a new UUIDv7.
-    pub call_id: Option<String>,
-}
-
-impl Default for CallOptions {
-    fn default() -> Self {
-        Self { deadline: Duration::from_secs(10), call_id: None }
-    }
-}
 
 /// Calls methods and publishes events. Cheap to clone: clones share one connection.
 ///
@@ -87,7 +47,7 @@ struct Inner {
     /// Fires when the connection is lost.
     lost: CancellationToken,
     /// Closes the connection with the last clone.
-    _keeper: DropGuard,
+    _dropped: DropGuard,
 }
 
 impl Client {
@@ -95,7 +55,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`ConnectError`]: the address is none, nothing answers there, or it refuses.
+    /// [`ConnectError`]: the address is not an AMQP address, nothing answers there, or what answers refuses.
     ///
     /// # Cancel safety
     ///
@@ -117,16 +77,16 @@ impl Client {
             let pending = Arc::clone(&pending);
             move |returned| link::on_return(&pending, returned)
         });
-        let keeper = link::Keeper {
+        let task = LinkTask {
             connection: Arc::clone(&connection),
             pending: Arc::clone(&pending),
             publisher_failed: publisher.failed(),
             lost: lost.clone(),
             dropped: CancellationToken::new(),
         };
-        let _keeper = keeper.dropped.clone().drop_guard();
-        tokio::spawn(keeper.keep(replies));
-        let inner = Inner { connection, publisher, pending, callback_queue, options, app_id, lost, _keeper };
+        let _dropped = task.dropped.clone().drop_guard();
+        tokio::spawn(task.run(replies));
+        let inner = Inner { connection, publisher, pending, callback_queue, options, app_id, lost, _dropped };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -251,15 +211,16 @@ impl Client {
         })
     }
 
-    /// Publishes an event, and waits until the broker has it on disk for every queue that wants it. Nobody has to.
+    /// Publishes an event, and waits until the broker has it on disk for every queue that wants it; whether any does is
+    /// not asked. Waits for [`ClientOptions::publish_timeout`] at most.
     ///
     /// # Errors
     ///
-    /// [`PublishError`]: too large, or the connection was lost.
+    /// [`PublishError`]: too large, refused, the connection was lost, or the broker did not confirm in time.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future leaves open whether the event was published.
+    /// Dropping the future leaves open whether the event was published; what was not written by then never will be.
     pub async fn publish<E: Event>(&self, event: &E::Body) -> Result<(), PublishError> {
         let codec = self.inner.options.codec;
         let body = codec.encode(event).map_err(RejectReason::from)?;
@@ -269,7 +230,9 @@ impl Client {
         }
         let key = amqp::name("event's key", E::KEY).map_err(RejectReason::from)?;
         let properties = wire::event_properties(codec, &self.inner.app_id);
-        self.inner.publisher.publish(amqp::EVENTS_EXCHANGE.into(), key, properties, body).await
+        let timeout = self.inner.options.publish_timeout;
+        let confirmed = self.inner.publisher.publish(amqp::EVENTS_EXCHANGE.into(), key, properties, body);
+        tokio::time::timeout(timeout, confirmed).await.unwrap_or(Err(PublishError::TimedOut { timeout }))
     }
 
     /// Calls that have not ended.

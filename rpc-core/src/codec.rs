@@ -1,7 +1,9 @@
 //! How values become bodies: msgpack with named fields, or JSON.
 //!
 //! What comes from the network is read with a depth limit, to its last byte, and never by a length that was only
-//! promised. A value that does not decode is told with its place: `runs[3].time_ms: invalid type: string`.
+//! promised. A value that does not decode is reported with its place: `runs[3].time_ms: invalid type: string`.
+
+mod msgpack;
 
 use std::{fmt, io::Cursor};
 
@@ -9,7 +11,7 @@ use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 
 /// Deepest nesting that is read. `rmp-serde`'s own default of 1,024 overflows a 2 MiB stack in a debug build.
-pub const DEPTH_MAX: usize = 32;
+const DEPTH_MAX: usize = 32;
 
 /// The form of a body; `content_type` on the wire.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,7 +57,7 @@ impl Codec {
     ///
     /// # Errors
     ///
-    /// If the bytes are malformed, nested deeper than [`DEPTH_MAX`], followed by others, or not a `T`; says where.
+    /// If the bytes are malformed, nested deeper than 32, followed by others, or not a `T`; says where.
     pub fn decode<T: DeserializeOwned>(self, body: &[u8]) -> Result<T, DecodeError> {
         match self {
             Self::Msgpack => decode_msgpack(body),
@@ -100,7 +102,7 @@ fn decode_msgpack<T: DeserializeOwned>(body: &[u8]) -> Result<T, DecodeError> {
     match T::deserialize(&mut deserializer) {
         Ok(value) if deserializer.position() == body.len() as u64 => Ok(value),
         Ok(_) => Err(trailing(body.len() as u64 - deserializer.position())),
-        Err(_) => Err(locate::<T, _>(&mut read(body))),
+        Err(_) => Err(locate::<T, _>(&mut read(body), |error| msgpack::explain(&error))),
     }
 }
 
@@ -111,18 +113,22 @@ fn decode_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, DecodeError> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     match T::deserialize(&mut deserializer) {
         Ok(value) => deserializer.end().map(|()| value).map_err(|error| whole(error.to_string())),
-        Err(_) => Err(locate::<T, _>(&mut serde_json::Deserializer::from_slice(body))),
+        Err(_) => Err(locate::<T, _>(&mut serde_json::Deserializer::from_slice(body), |error| error.to_string())),
     }
 }
 
 /// Reads once more, noting the way to the place that fails: too slow for bodies that are right.
-fn locate<'de, T: DeserializeOwned, D: serde::Deserializer<'de>>(deserializer: D) -> DecodeError {
+fn locate<'de, T, D>(deserializer: D, explain: impl Fn(D::Error) -> String) -> DecodeError
+where
+    T: DeserializeOwned,
+    D: serde::Deserializer<'de>,
+{
     match serde_path_to_error::deserialize::<D, T>(deserializer) {
         Ok(_) => whole("it could be read only once".to_owned()),
         Err(error) => {
             let path = error.path().to_string();
             let path = if path == "." { String::new() } else { path };
-            DecodeError { path, problem: error.into_inner().to_string() }
+            DecodeError { path, problem: explain(error.into_inner()) }
         }
     }
 }
@@ -199,7 +205,7 @@ mod tests {
         assert!(text.contains("unknown field `rnus`"), "{text}");
         let body = rmp_serde::to_vec_named(&serde_json::json!({"runs": [{"time_ms": "soon"}]})).unwrap();
         let text = told(Codec::Msgpack, &body);
-        assert_eq!(text, "runs[0].time_ms: wrong msgpack marker FixStr(4)");
+        assert_eq!(text, "runs[0].time_ms: a text is not what is expected here");
     }
 
     #[test]

@@ -32,8 +32,11 @@ impl Context {
         self.deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(Instant::now()))
     }
 
-    /// Fires when nobody waits any more: the deadline has passed, or the instance stops and will not wait longer.
-    /// A handler need not look: its future is dropped at that moment. What it spawned can use this to stop as well.
+    /// Fires when the handler is over, however: it returned, it panicked, or its future was dropped because the
+    /// deadline passed or the instance stops and will not wait longer. So it is for what the handler spawned, to stop
+    /// with it; a handler's own future never sees it fire. What shall outlive the reply must not listen to it.
+    ///
+    /// A caller that gives up is not told apart: nothing tells the instance, which goes on until the deadline.
     #[must_use]
     pub fn cancellation(&self) -> &CancellationToken {
         &self.cancellation
@@ -51,7 +54,8 @@ impl Context {
         &self.instance
     }
 
-    /// Whether the request may have been handled before: an instance had it and did not settle it.
+    /// Whether the request may have been handled before: an instance had it and did not settle it, or its handler
+    /// returned a status and the message, a one-way one, is tried again.
     #[must_use]
     pub fn redelivered(&self) -> bool {
         self.redelivered

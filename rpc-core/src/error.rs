@@ -1,5 +1,7 @@
 //! What a caller, a publisher and an instance can meet, each its own small enum.
 
+use std::time::Duration;
+
 use crate::{codec::EncodeError, status::Status};
 
 /// What AMQP itself said when something failed: the source of the errors below.
@@ -9,7 +11,7 @@ pub struct BrokerError(#[from] lapin::Error);
 
 /// A name that AMQP cannot carry: its short strings have 255 bytes at most (section 4.2.5.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the {what} has {bytes} bytes, where 1 to 255 are taken")]
+#[error("the {what} takes 1 to 255 bytes, not {bytes}")]
 pub struct NameError {
     /// Whose name: `call id`.
     pub what: &'static str,
@@ -85,9 +87,9 @@ pub enum RejectReason {
     #[error("the broker refused the message")]
     Broker,
     /// The encoded body is larger than the method takes. Retrying does not help.
-    #[error("a body of {body_bytes} bytes, where {method} takes {body_bytes_max}")]
+    #[error("{method} takes at most {body_bytes_max} bytes, not {body_bytes}")]
     BodyTooLarge {
-        /// The method called.
+        /// The method called, or the event's key.
         method: String,
         /// The body's size.
         body_bytes: usize,
@@ -115,6 +117,13 @@ pub enum PublishError {
         /// What AMQP said, if anything.
         source: Option<BrokerError>,
     },
+    /// The broker did not confirm in time: most often it blocks publishers, for want of memory or disk. It may have
+    /// been published, or may yet.
+    #[error("the broker did not confirm within {timeout:?}")]
+    TimedOut {
+        /// [`ClientOptions::publish_timeout`](crate::ClientOptions::publish_timeout).
+        timeout: Duration,
+    },
 }
 
 /// Why an instance cannot start, or stopped by itself.
@@ -129,6 +138,14 @@ pub enum ServeError {
     Declare {
         /// The queue it is about.
         queue: String,
+        /// What AMQP said.
+        source: BrokerError,
+    },
+    /// The broker refused the channel for replies. Nothing was started.
+    #[error("{service} cannot be served: no channel for its replies: {source}")]
+    ReplyChannel {
+        /// The service it is about.
+        service: &'static str,
         /// What AMQP said.
         source: BrokerError,
     },

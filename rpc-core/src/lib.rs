@@ -38,12 +38,13 @@
 //!   later than its deadline.
 //! - A request is acked only after the broker has confirmed its reply. An instance that dies before that leaves its
 //!   requests to another: a handler must be idempotent by [`Context::call_id`].
-//! - Nothing grows without a limit: see [`ClientOptions`], [`ServeOptions`] and [`Method::BODY_BYTES_MAX`].
+//! - Nothing grows without a limit: see [`ClientOptions`], [`ServeOptions`], [`OneWayRetries`] and
+//!   [`Method::BODY_BYTES_MAX`].
 //!
 //! # Reading order
 //!
 //! `method`, `status` and `error` are the words; `codec` and `wire` say how they travel; `pending`, `publisher` and
-//! `client` are the calling side, `service` the serving side. `amqp` alone knows the broker's flags.
+//! `client` are the calling side; `context` and `service` are the serving side. `amqp` alone knows the broker's flags.
 
 mod amqp;
 mod client;
@@ -58,9 +59,9 @@ mod status;
 mod wire;
 
 pub use client::{CallOptions, Client, ClientOptions};
-pub use codec::{Codec, DEPTH_MAX, DecodeError, EncodeError};
+pub use codec::{Codec, DecodeError, EncodeError};
 pub use context::Context;
 pub use error::{BrokerError, CallError, ConnectError, NameError, PublishError, RejectReason, ServeError};
 pub use method::{BODY_BYTES_MAX, Event, Method};
-pub use service::{MethodOptions, Running, ServeOptions, Service};
+pub use service::{MethodOptions, OneWayRetries, Running, ServeOptions, Service};
 pub use status::{Code, Retry, Status, UnknownCode};

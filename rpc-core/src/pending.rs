@@ -60,6 +60,11 @@ impl<T> PendingCalls<T> {
         self.calls.remove(&id).is_some_and(|(_, call)| call.send(outcome).is_ok())
     }
 
+    /// Whether the call of this correlation id has not ended.
+    pub(crate) fn contains(&self, id: Uuid) -> bool {
+        self.calls.contains_key(&id)
+    }
+
     /// Ends all calls, and those that begin later: the connection is lost.
     pub(crate) fn close(&self, source: Option<&BrokerError>) {
         self.closed.store(true, Ordering::SeqCst);
@@ -118,7 +123,9 @@ mod tests {
         let call = calls.begin().unwrap();
         let id = call.id();
         assert_eq!(calls.in_flight(), 1);
+        assert!(calls.contains(id));
         drop(call);
+        assert!(!calls.contains(id));
         assert_eq!((calls.in_flight(), calls.calls.len()), (0, 0));
         assert!(!calls.end(id, Ok(())), "a late reply finds nobody");
     }

@@ -2,7 +2,11 @@
 //!
 //! lapin writes from a thread of its own, and awaiting one publish at a time costs context switches. So messages go
 //! through a queue: whatever has gathered is written together, without waiting for company, and a second task
-//! awaits the confirms in order.
+//! takes the confirms as they come. Not in order: a message that the broker is slow to store must not hold back the
+//! news of another.
+//!
+//! What waits to be written is bounded, and so is what was written and is not confirmed: a broker that is slow, or
+//! blocks publishers, makes publishing wait and memory stay. A message whose sender is gone is not written any more.
 //!
 //! A message that no queue takes comes back (`basic.return`) before its confirm, but lapin hands it out with *some*
 //! confirm, often another message's. So a return is matched by its own correlation id, and never says anything of
@@ -11,9 +15,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::future::join_all;
+use futures::{
+    future::join_all,
+    stream::{FuturesUnordered, StreamExt},
+};
 use lapin::{BasicProperties, Channel, Confirmation, PublisherConfirm, types::ShortString};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -29,6 +36,10 @@ const BATCH: usize = 64;
 
 /// Most messages that wait to be written; publishing waits when there are more.
 const QUEUED_MAX: usize = 1024;
+
+/// Most messages that are written and not confirmed; writing waits when there are more. Far more than a healthy broker
+/// leaves open, which confirms within milliseconds.
+const UNCONFIRMED_MAX: usize = 16_384;
 
 /// A message on its way out.
 pub(crate) struct Outgoing {
@@ -50,6 +61,14 @@ pub(crate) enum Receipt {
 }
 
 impl Receipt {
+    /// Whether anybody waits for the message still.
+    fn is_wanted(&self) -> bool {
+        match self {
+            Self::Call(id, calls) => calls.contains(*id),
+            Self::Confirm(waiter) => !waiter.is_closed(),
+        }
+    }
+
     fn confirmed(self) {
         if let Self::Confirm(waiter) = self {
             // A waiter that is gone does not want to know.
@@ -101,7 +120,7 @@ impl Publisher {
     /// Starts publishing on a channel in confirm mode. `on_return` is called for each message that came back.
     pub(crate) fn start(channel: Channel, on_return: impl Fn(Returned) + Send + 'static) -> Self {
         let (outgoing, outgoing_rx) = mpsc::channel(QUEUED_MAX);
-        // Unbounded: each entry is a message that the broker has and will confirm, and callers bound those.
+        // Unbounded as a channel: each entry holds a permit of the writer's.
         let (written, written_rx) = mpsc::unbounded_channel();
         tokio::spawn(write(channel, outgoing_rx, written));
         let failed = CancellationToken::new();
@@ -109,22 +128,24 @@ impl Publisher {
         Self { outgoing, failed }
     }
 
-    /// Fires when a message could not be published: the channel is closed, and nothing will pass it any more. The broker
-    /// can close a channel and keep the connection, so whoever stands on this one must look.
+    /// Fires when a message could not be published: the channel is closed, and nothing will pass it any more. The
+    /// broker can close a channel and keep the connection, so whoever stands on this one must look.
     pub(crate) fn failed(&self) -> CancellationToken {
         self.failed.clone()
     }
 
     /// Queues a message for writing; waits while too many are queued.
     ///
-    /// Cancel safe: dropped before it returns, the message is not published.
+    /// Cancel safe: dropped before it returns, the message is not published. Nor is it if its receipt is not wanted any
+    /// more when its turn comes.
     pub(crate) async fn send(&self, message: Outgoing) {
         if let Err(mpsc::error::SendError(message)) = self.outgoing.send(message).await {
             message.receipt.lost(&closed());
         }
     }
 
-    /// Publishes and waits for the broker's confirm.
+    /// Publishes and waits for the broker's confirm: as long as a broker that blocks publishers takes, or until the
+    /// connection is lost. Whoever cannot wait that long drops the future.
     pub(crate) async fn publish(
         &self,
         exchange: ShortString,
@@ -144,11 +165,20 @@ fn closed() -> BrokerError {
     lapin::Error::from(lapin::ErrorKind::IOError(Arc::new(gone))).into()
 }
 
-type Written = (Receipt, lapin::Result<PublisherConfirm>);
+/// A message that was written, or could not be, and its share of [`UNCONFIRMED_MAX`].
+struct Written {
+    receipt: Receipt,
+    publish: lapin::Result<PublisherConfirm>,
+    _permit: Option<OwnedSemaphorePermit>,
+}
 
 async fn write(channel: Channel, mut outgoing: mpsc::Receiver<Outgoing>, written: mpsc::UnboundedSender<Written>) {
+    let unconfirmed = Arc::new(Semaphore::new(UNCONFIRMED_MAX));
     let mut batch = Vec::with_capacity(BATCH);
     while outgoing.recv_many(&mut batch, BATCH).await > 0 {
+        let mut permits = permits(&unconfirmed, batch.len()).await;
+        // Only now: who waited for permits may have given up meanwhile.
+        batch.retain(|message| message.receipt.is_wanted());
         let (receipts, messages): (Vec<_>, Vec<_>) = batch
             .drain(..)
             .map(|Outgoing { exchange, routing_key, mandatory, properties, body, receipt }| {
@@ -158,8 +188,8 @@ async fn write(channel: Channel, mut outgoing: mpsc::Receiver<Outgoing>, written
                 (receipt, message)
             })
             .unzip();
-        for entry in receipts.into_iter().zip(join_all(messages).await) {
-            if written.send(entry).is_err() {
+        for (receipt, publish) in receipts.into_iter().zip(join_all(messages).await) {
+            if written.send(Written { receipt, publish, _permit: permits.split(1) }).is_err() {
                 return;
             }
         }
@@ -168,31 +198,56 @@ async fn write(channel: Channel, mut outgoing: mpsc::Receiver<Outgoing>, written
     amqp::close_channel(&channel).await;
 }
 
+async fn permits(unconfirmed: &Arc<Semaphore>, messages: usize) -> OwnedSemaphorePermit {
+    let count = u32::try_from(messages).expect("a batch is small");
+    Arc::clone(unconfirmed).acquire_many_owned(count).await.expect("the semaphore is never closed")
+}
+
 async fn await_confirms(
     mut written: mpsc::UnboundedReceiver<Written>,
     on_return: impl Fn(Returned),
     failed: CancellationToken,
 ) {
-    while let Some((receipt, publish)) = written.recv().await {
-        let confirmation = match publish {
-            Ok(confirm) => confirm.await,
-            Err(error) => Err(error),
-        };
-        match confirmation {
-            Ok(confirmation) => {
-                let refused = confirmation.is_nack();
-                if let Confirmation::Ack(Some(message)) | Confirmation::Nack(Some(message)) = confirmation {
-                    on_return(Returned {
-                        correlation_id: crate::wire::correlation_id(&message.delivery.properties),
-                        routing_key: message.delivery.routing_key.to_string(),
-                    });
-                }
-                if refused { receipt.refused() } else { receipt.confirmed() }
+    let mut unconfirmed = FuturesUnordered::new();
+    loop {
+        tokio::select! {
+            biased;
+            Some((receipt, confirmation)) = unconfirmed.next() => conclude(receipt, confirmation, &on_return, &failed),
+            Some(message) = written.recv() => unconfirmed.push(confirmation(message)),
+            else => break,
+        }
+    }
+}
+
+/// Waits for the broker's word on a message, and frees its place.
+async fn confirmation(Written { receipt, publish, _permit }: Written) -> (Receipt, lapin::Result<Confirmation>) {
+    let confirmation = match publish {
+        Ok(confirm) => confirm.await,
+        Err(error) => Err(error),
+    };
+    (receipt, confirmation)
+}
+
+fn conclude(
+    receipt: Receipt,
+    confirmation: lapin::Result<Confirmation>,
+    on_return: &impl Fn(Returned),
+    failed: &CancellationToken,
+) {
+    match confirmation {
+        Ok(confirmation) => {
+            let refused = confirmation.is_nack();
+            if let Some(message) = confirmation.take_message() {
+                on_return(Returned {
+                    correlation_id: crate::wire::correlation_id(&message.delivery.properties),
+                    routing_key: message.delivery.routing_key.to_string(),
+                });
             }
-            Err(error) => {
-                receipt.lost(&error.into());
-                failed.cancel();
-            }
+            if refused { receipt.refused() } else { receipt.confirmed() }
+        }
+        Err(error) => {
+            receipt.lost(&error.into());
+            failed.cancel();
         }
     }
 }

@@ -4,6 +4,7 @@ mod consumers;
 mod delivery;
 mod handler;
 mod instance;
+mod one_way;
 
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
@@ -11,7 +12,7 @@ use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 use self::handler::{Endpoint, Source};
-pub use self::instance::Running;
+pub use self::{instance::Running, one_way::OneWayRetries};
 use crate::{
     client::Client,
     context::Context,
@@ -77,6 +78,7 @@ pub struct Service<S> {
     state: Arc<S>,
     endpoints: Vec<Endpoint>,
     background: Vec<Background<S>>,
+    retries: OneWayRetries,
 }
 
 impl<S> fmt::Debug for Service<S> {
@@ -94,7 +96,7 @@ impl<S: Send + Sync + 'static> Service<S> {
     /// A service without methods.
     #[must_use]
     pub fn new(name: &'static str, version: &'static str, state: Arc<S>) -> Self {
-        Self { name, version, state, endpoints: Vec::new(), background: Vec::new() }
+        Self { name, version, state, endpoints: Vec::new(), background: Vec::new(), retries: OneWayRetries::default() }
     }
 
     /// Serves a method.
@@ -139,8 +141,12 @@ impl<S: Send + Sync + 'static> Service<S> {
     }
 
     /// Subscribes to an event. All instances of the service share one durable queue (`SERVICE.on.KEY`), so that each
-    /// event is handled by one of them, and none is lost while none runs. A status that allows a retry puts the event
-    /// back; any other is logged, and the event dropped.
+    /// event is handled by one of them, and none is lost while none runs.
+    ///
+    /// After a status that allows a retry the event rests, goes to the end of the queue and is tried again, as
+    /// [`OneWayRetries`] says; so a handler must bear another order, and an event twice. After any other status, a
+    /// panic or the last try it is rejected: a log line names its queue, which ends with its key, and its id, and it
+    /// is lost unless the operator gave the queue a dead-letter exchange.
     #[must_use]
     pub fn on<E, H, F>(mut self, handler: H) -> Self
     where
@@ -171,16 +177,11 @@ impl<S: Send + Sync + 'static> Service<S> {
         self
     }
 
-    /// The service's name.
+    /// How events, and requests that ask for no reply, are tried again.
     #[must_use]
-    pub fn name(&self) -> &'static str {
-        self.name
-    }
-
-    /// The service's version.
-    #[must_use]
-    pub fn version(&self) -> &'static str {
-        self.version
+    pub fn one_way_retries(mut self, retries: OneWayRetries) -> Self {
+        self.retries = retries;
+        self
     }
 
     /// Starts an instance on the client's connection: declares the queues and consumes them. Each further call starts
@@ -188,8 +189,8 @@ impl<S: Send + Sync + 'static> Service<S> {
     ///
     /// # Errors
     ///
-    /// [`ServeError::Declare`] if the broker refuses a queue or a consumer; [`ServeError::Name`] if a name cannot be
-    /// carried.
+    /// [`ServeError::Declare`] if the broker refuses a queue or a consumer, [`ServeError::ReplyChannel`] if it refuses
+    /// the channel for replies; [`ServeError::Name`] if a name cannot be carried.
     ///
     /// # Cancel safety
     ///

@@ -23,10 +23,13 @@ use crate::{
 const DEADLINE_MS: &str = "deadline-ms";
 /// The instant of the deadline by the caller's wall clock, in ms since 1970 (UTC).
 const DEADLINE_AT: &str = "deadline-at";
-/// The caller's callback queue: dead letters find their way home by it.
+/// The caller's callback queue, for dead letters to find their way home by. The contract has it, so requests carry it;
+/// nothing reads it yet, for there are no dead-letter exchanges yet.
 const CALLER: &str = "caller";
 /// The code of a reply that is no success.
 const STATUS: &str = "status";
+/// How often a one-way message was tried before.
+const TRIES: &str = "tries";
 
 /// AMQP's delivery mode of a message that survives the broker's restart.
 const PERSISTENT: u8 = 2;
@@ -66,6 +69,31 @@ pub(crate) fn event_properties(codec: Codec, app_id: &ShortString) -> BasicPrope
         .with_message_id(Uuid::now_v7().to_string().into())
         .with_delivery_mode(PERSISTENT)
         .with_timestamp(u64::try_from(unix_ms() / 1000).unwrap_or_default())
+}
+
+/// The properties of a one-way message that is published once more: what the contract knows of it, and nothing else. If
+/// all were copied, a stranger's `user_id` would close the channel, and a stranger's `CC` send copies.
+pub(crate) fn retry_properties(first: &BasicProperties, head: &Head, tries: u32) -> BasicProperties {
+    let mut headers = FieldTable::default();
+    headers.insert(TRIES.into(), AMQPValue::LongLongInt(tries.into()));
+    if let Some(deadline) = head.deadline {
+        let left_ms = deadline.saturating_duration_since(Instant::now()).as_millis();
+        headers.insert(DEADLINE_MS.into(), AMQPValue::LongLongInt(i64::try_from(left_ms).unwrap_or(i64::MAX)));
+    }
+    let mut properties = BasicProperties::default()
+        .with_message_id(ShortString::try_new(head.call_id.as_str()).expect("it came as one, or is a UUID"))
+        .with_delivery_mode(first.delivery_mode().unwrap_or(PERSISTENT))
+        .with_headers(headers);
+    if let Some(content_type) = first.content_type() {
+        properties = properties.with_content_type(content_type.clone());
+    }
+    if let Some(app_id) = first.app_id() {
+        properties = properties.with_app_id(app_id.clone());
+    }
+    if let Some(timestamp) = *first.timestamp() {
+        properties = properties.with_timestamp(timestamp);
+    }
+    properties
 }
 
 /// The properties of a reply: the request's correlation id, whatever its form, and the status unless it is a success.
@@ -115,6 +143,8 @@ pub(crate) struct Head {
     pub(crate) codec: Result<Codec, String>,
     /// When nobody waits any more.
     pub(crate) deadline: Option<Instant>,
+    /// How often a one-way message was tried before.
+    pub(crate) tries: u32,
 }
 
 impl Head {
@@ -132,6 +162,7 @@ impl Head {
             call_id: call_id.map_or_else(|| Uuid::now_v7().to_string(), str::to_owned),
             codec,
             deadline: remaining(properties, unix_ms()).map(|remaining| Instant::now() + remaining),
+            tries: header_integer(properties, TRIES).map_or(0, |tries| u32::try_from(tries).unwrap_or_default()),
         }
     }
 }
@@ -231,6 +262,19 @@ mod tests {
         assert!(Uuid::try_parse(&head.call_id).is_ok());
         let head = Head::read(&BasicProperties::default().with_content_type("text/html".into()));
         assert_eq!(head.codec, Err("text/html".to_owned()));
+    }
+
+    #[test]
+    fn another_try_keeps_the_id_and_what_the_body_is_and_counts() {
+        let first = with_deadline(Some(60_000), None).with_user_id("guest".into()).with_app_id("other".into());
+        let head = Head::read(&first);
+        let again = Head::read(&retry_properties(&first, &head, head.tries + 1));
+        assert_eq!((again.tries, &again.call_id, &again.codec), (1, &head.call_id, &head.codec));
+        assert!(again.deadline.is_some_and(|deadline| deadline <= head.deadline.unwrap() + Duration::from_secs(1)));
+        let properties = retry_properties(&first, &again, 2);
+        assert_eq!(Head::read(&properties).tries, 2);
+        assert_eq!((properties.user_id(), properties.app_id().as_ref().unwrap().as_str()), (&None, "other"));
+        assert_eq!(*properties.delivery_mode(), Some(PERSISTENT));
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod rpc {
     mod harness;
     mod lifecycle;
     mod limits;
+    mod retries;
     mod routing;
     mod serving;
     mod shutdown;

@@ -28,7 +28,7 @@ pub(super) struct Link {
 impl Link {
     pub(super) async fn open(address: amqp::Address, options: &ClientOptions) -> Result<Self, BrokerError> {
         let connection = amqp::connect(address, &options.name, options.heartbeat).await?;
-        // A name of our own: `amq.gen-*` names cannot be declared again, and a queue's name tells an operator whose it is.
+        // A name of our own: `amq.gen-*` names cannot be declared again, and an operator sees what the queue is for.
         let callback_queue = ShortString::from(format!("warren.reply.{}", Uuid::new_v4()));
         let consuming = connection.create_channel().await?;
         amqp::declare_events_exchange(&consuming).await?;
@@ -50,7 +50,7 @@ pub(super) fn on_return(pending: &PendingCalls<Answer>, returned: Returned) {
 }
 
 /// Reads replies, notices the loss of the connection, and closes it in the end.
-pub(super) struct Keeper {
+pub(super) struct LinkTask {
     pub(super) connection: Arc<Connection>,
     pub(super) pending: Arc<PendingCalls<Answer>>,
     /// Fires when requests cannot be published any more.
@@ -61,8 +61,8 @@ pub(super) struct Keeper {
     pub(super) dropped: CancellationToken,
 }
 
-impl Keeper {
-    pub(super) async fn keep(self, mut replies: Consumer) {
+impl LinkTask {
+    pub(super) async fn run(self, mut replies: Consumer) {
         let source = tokio::select! {
             () = self.dropped.cancelled() => None,
             () = self.publisher_failed.cancelled() => None,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures::{StreamExt, future::join_all};
 use lapin::{Channel, Connection, Consumer, types::ShortString};
 use tokio::sync::watch;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use super::{
@@ -88,14 +88,13 @@ pub(super) async fn take_deliveries(
     shared: Arc<Shared>,
     mut deliveries: Consumer,
     tasks: TaskTracker,
-    shutdown: CancellationToken,
     ended: watch::Sender<Option<ServeError>>,
 ) {
     let queue = shared.endpoint.queue.as_str();
     let mut source = None;
     while let Some(delivery) = deliveries.next().await {
         match delivery {
-            Ok(delivery) if shutdown.is_cancelled() => delivery::put_back(delivery, queue).await,
+            Ok(delivery) if shared.shutdown.is_cancelled() => delivery::put_back(delivery, queue).await,
             Ok(delivery) => {
                 let span = tracing::debug_span!("rpc.delivery", queue);
                 tasks.spawn(delivery::handle(Arc::clone(&shared), delivery).instrument(span));
@@ -103,7 +102,7 @@ pub(super) async fn take_deliveries(
             Err(error) => source = Some(BrokerError::from(error)),
         }
     }
-    if !shutdown.is_cancelled() {
+    if !shared.shutdown.is_cancelled() {
         ended.send_replace(Some(ServeError::ConsumerEnded { queue: queue.to_owned(), source }));
     }
 }

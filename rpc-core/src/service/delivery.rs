@@ -10,37 +10,35 @@
 //! | the handler panicked | `internal` | reject, not put back |
 //! | the broker refused the reply: the caller's queue is full | lost | reject, not put back: again would be no better |
 //! | the reply's confirm did not come: its channel is lost, and the instance ends | | put back, by closing the channel |
-//! | one-way, and the handler returned a status that allows a retry | | put back, after a pause |
-//! | one-way, and any other status | | reject, not put back |
+//! | one-way, and a status that allows a retry, returned before the last try | | after a pause, published again to the end of its queue with `tries` counted, then ack |
+//! | the same, and the broker refuses to take it again, or the instance stops during the pause | | put back |
+//! | the same, and the confirm of that did not come: the instance ends | | put back, by closing the channel |
+//! | one-way, and any other status, or the last try | | reject, not put back |
 //! | the instance stopped before the handler ended | | put back, by closing the channel |
 //! | the instance stopped before the handler began | | put back |
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use bytes::Bytes;
 use futures::FutureExt;
-use lapin::{
-    Acker,
-    message::Delivery,
-    options::{BasicAckOptions, BasicNackOptions, BasicRejectOptions},
-    types::ShortString,
-};
+use lapin::{Acker, message::Delivery, types::ShortString};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::handler::{Endpoint, Source};
+use super::{
+    handler::{Endpoint, Source},
+    one_way::{self, OneWay, OneWayRetries},
+};
 use crate::{
+    amqp,
     client::Client,
     codec::Codec,
     context::Context,
     error::PublishError,
     publisher::Publisher,
-    status::{Retry, Status},
+    status::Status,
     wire::{self, Head},
 };
-
-/// How long a one-way message rests before it is put back, so that a failing handler does not spin.
-const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// What all deliveries of an endpoint share.
 pub(super) struct Shared {
@@ -48,12 +46,15 @@ pub(super) struct Shared {
     pub(super) publisher: Publisher,
     pub(super) client: Client,
     pub(super) instance: Arc<str>,
+    pub(super) retries: OneWayRetries,
+    /// Fires when the instance begins to stop.
+    pub(super) shutdown: CancellationToken,
     /// Fires when the instance will not wait for handlers any longer.
     pub(super) abort: CancellationToken,
 }
 
 /// How a delivery ends.
-enum Settle {
+pub(super) enum Settle {
     Ack,
     PutBack,
     Reject,
@@ -78,13 +79,17 @@ pub(super) async fn handle(shared: Arc<Shared>, delivery: Delivery) {
         // An event is nobody's question, whatever its publisher put there.
         head.reply_to = None;
     }
-    let Delivery { data, acker, redelivered, .. } = delivery;
-    let ended = run(&shared, &head, data.into(), redelivered).await;
+    let Delivery { properties, data, acker, redelivered, .. } = delivery;
+    let body = Bytes::from(data);
+    // For another try. A request has none, and its body is freed once it is read.
+    let kept = if head.reply_to.is_none() { body.clone() } else { Bytes::new() };
+    let ended = run(&shared, &head, body, redelivered).await;
     let codec = head.codec.clone().unwrap_or(Codec::Json);
     let settle = match ended {
         Ended::Aborted => Settle::Leave,
         Ended::Expired => Settle::Ack,
         Ended::Panicked => {
+            tracing::error!(queue = shared.endpoint.queue, id = head.call_id, "a handler panicked");
             let status = Status::internal(format!("the handler of {} failed", shared.endpoint.queue));
             // Its confirm changes nothing: the request must not be tried again.
             let _ = reply(&shared, head, codec, Err(status)).await;
@@ -93,14 +98,8 @@ pub(super) async fn handle(shared: Arc<Shared>, delivery: Delivery) {
         Ended::Replied(body) => reply(&shared, head, codec, Ok(body)).await,
         Ended::Refused(status) if head.reply_to.is_some() => reply(&shared, head, codec, Err(status)).await,
         Ended::Refused(status) => {
-            tracing::error!(queue = shared.endpoint.queue, %status, "a one-way message was refused");
-            if status.code.retry() == Retry::SameCall {
-                // A stop need not wait: what is not settled goes back as well.
-                let _ = tokio::time::timeout(RETRY_PAUSE, shared.abort.cancelled()).await;
-                Settle::PutBack
-            } else {
-                Settle::Reject
-            }
+            let message = OneWay { properties: &properties, head: &head, body: kept };
+            one_way::refused(&shared, message, &status).await
         }
     };
     settle_by(&acker, settle, &shared.endpoint.queue).await;
@@ -122,7 +121,7 @@ async fn run(shared: &Shared, head: &Head, body: Bytes, redelivered: bool) -> En
     };
     let body_bytes_max = shared.endpoint.body_bytes_max;
     if body.len() > body_bytes_max {
-        let text = format!("a body of {} bytes, where {body_bytes_max} are taken", body.len());
+        let text = format!("a body takes at most {body_bytes_max} bytes, not {}", body.len());
         return Ended::Refused(Status::invalid_argument(text));
     }
     if head.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
@@ -136,7 +135,7 @@ async fn run(shared: &Shared, head: &Head, body: Bytes, redelivered: bool) -> En
         cancellation: cancellation.clone(),
         client: shared.client.clone(),
         instance: Arc::clone(&shared.instance),
-        redelivered,
+        redelivered: redelivered || head.tries > 0,
     };
     // Fires however this function is left, so that what the handler spawned stops with it.
     let _cancelled = cancellation.drop_guard();
@@ -144,7 +143,7 @@ async fn run(shared: &Shared, head: &Head, body: Bytes, redelivered: bool) -> En
     tokio::select! {
         ended = handler => match ended {
             Ok(Ok(body)) if body.len() > body_bytes_max => Ended::Refused(Status::resource_exhausted(
-                format!("the reply takes {} bytes, and {body_bytes_max} are allowed", body.len()),
+                format!("the reply takes at most {body_bytes_max} bytes, not {}", body.len()),
             )),
             Ok(Ok(body)) => Ended::Replied(body),
             Ok(Err(status)) => Ended::Refused(status),
@@ -188,7 +187,7 @@ async fn reply(shared: &Shared, head: Head, codec: Codec, outcome: Result<Bytes,
 fn encode_status(codec: Codec, status: &Status, body_bytes_max: usize) -> Bytes {
     let problem = match codec.encode(status) {
         Ok(body) if body.len() <= body_bytes_max => return body,
-        Ok(body) => format!("what there is to say takes {} bytes, and {body_bytes_max} are allowed", body.len()),
+        Ok(body) => format!("a status takes at most {body_bytes_max} bytes, not {}", body.len()),
         Err(error) => error.to_string(),
     };
     tracing::error!(code = %status.code, problem, "a status was sent without its words");
@@ -197,9 +196,9 @@ fn encode_status(codec: Codec, status: &Status, body_bytes_max: usize) -> Bytes 
 
 async fn settle_by(acker: &Acker, settle: Settle, queue: &str) {
     let settled = match settle {
-        Settle::Ack => acker.ack(BasicAckOptions { multiple: false }).await,
-        Settle::PutBack => acker.nack(BasicNackOptions { multiple: false, requeue: true }).await,
-        Settle::Reject => acker.reject(BasicRejectOptions { requeue: false }).await,
+        Settle::Ack => amqp::ack(acker).await,
+        Settle::PutBack => amqp::put_back(acker).await,
+        Settle::Reject => amqp::reject(acker).await,
         Settle::Leave => return,
     };
     match settled {

@@ -12,6 +12,7 @@ use super::{
     consumers::{Consumers, take_deliveries},
     delivery::Shared,
     handler::Endpoint,
+    one_way::OneWayRetries,
 };
 use crate::{amqp, client::Client, error::ServeError, publisher::Publisher};
 
@@ -33,7 +34,7 @@ pub struct Running {
     stop: Stop,
     ended: watch::Receiver<Option<ServeError>>,
     /// Closes the channels in the end.
-    keeper: Option<JoinHandle<()>>,
+    task: Option<JoinHandle<()>>,
 }
 
 /// How an instance is told to stop.
@@ -74,17 +75,18 @@ impl Running {
             drain_timeout: options.drain_timeout,
             stop: Stop::default(),
             ended,
-            keeper: None,
+            task: None,
         };
         let replies = amqp::confirming_channel(client.connection())
             .await
-            .map_err(|source| ServeError::Declare { queue: service.name.to_owned(), source })?;
+            .map_err(|source| ServeError::ReplyChannel { service: service.name, source })?;
         let publisher = Publisher::start(replies, |returned| {
             tracing::warn!(routing_key = returned.routing_key, "a reply came back");
         });
         for endpoint in &service.endpoints {
             let prefetch = endpoint.prefetch.unwrap_or(options.prefetch);
-            if let Err(error) = running.consume(endpoint, prefetch, client, &publisher, &ended_tx).await {
+            let shared = running.shared(endpoint, service.retries, client, &publisher);
+            if let Err(error) = running.consume(shared, prefetch, &ended_tx).await {
                 running.stop.at_once();
                 running.consumers.close().await;
                 return Err(error);
@@ -94,37 +96,39 @@ impl Running {
             let task = task(client.clone(), running.stop.shutdown.clone(), Arc::clone(&service.state));
             running.tasks.spawn(in_background(task, service.name, running.stop.abort.clone()));
         }
-        let keeper = Keeper {
+        let task = InstanceTask {
             consumers: running.consumers.clone(),
             stop: running.stop.clone(),
             client_lost: client.lost_token(),
             replies_failed: publisher.failed(),
             ended: ended_tx,
         };
-        running.keeper = Some(tokio::spawn(keeper.keep()));
+        running.task = Some(tokio::spawn(task.run()));
         tracing::info!(service = service.name, version = service.version, instance = &*running.instance, "serving");
         Ok(running)
+    }
+
+    fn shared(&self, endpoint: &Endpoint, retries: OneWayRetries, client: &Client, publisher: &Publisher) -> Shared {
+        Shared {
+            endpoint: endpoint.clone(),
+            publisher: publisher.clone(),
+            client: client.clone(),
+            instance: Arc::clone(&self.instance),
+            retries,
+            shutdown: self.stop.shutdown.clone(),
+            abort: self.stop.abort.clone(),
+        }
     }
 
     /// Consumes an endpoint's queue.
     async fn consume(
         &mut self,
-        endpoint: &Endpoint,
+        shared: Shared,
         prefetch: u16,
-        client: &Client,
-        publisher: &Publisher,
         ended: &watch::Sender<Option<ServeError>>,
     ) -> Result<(), ServeError> {
-        let deliveries = self.consumers.add(client.connection(), endpoint, prefetch).await?;
-        let shared = Arc::new(Shared {
-            endpoint: endpoint.clone(),
-            publisher: publisher.clone(),
-            client: client.clone(),
-            instance: Arc::clone(&self.instance),
-            abort: self.stop.abort.clone(),
-        });
-        let (tasks, shutdown) = (self.tasks.clone(), self.stop.shutdown.clone());
-        self.tasks.spawn(take_deliveries(shared, deliveries, tasks, shutdown, ended.clone()));
+        let deliveries = self.consumers.add(shared.client.connection(), &shared.endpoint, prefetch).await?;
+        self.tasks.spawn(take_deliveries(Arc::new(shared), deliveries, self.tasks.clone(), ended.clone()));
         Ok(())
     }
 
@@ -161,9 +165,9 @@ impl Running {
             tracing::warn!(instance = &*self.instance, "handlers did not finish in time: their requests are put back");
         }
         self.stop.at_once();
-        if let Some(keeper) = self.keeper.take() {
-            // An error is a panic, which is told already.
-            let _ = keeper.await;
+        if let Some(task) = self.task.take() {
+            // An error is a panic, which is reported already.
+            let _ = task.await;
         }
         self.tasks.close();
         if tokio::time::timeout(ABORT_TIMEOUT, self.tasks.wait()).await.is_err() {
@@ -197,7 +201,7 @@ async fn in_background(task: BoxFuture<'static, ()>, service: &'static str, abor
 }
 
 /// Waits for the end of an instance, whatever the reason, and closes its channels.
-struct Keeper {
+struct InstanceTask {
     consumers: Consumers,
     stop: Stop,
     client_lost: CancellationToken,
@@ -205,8 +209,8 @@ struct Keeper {
     ended: watch::Sender<Option<ServeError>>,
 }
 
-impl Keeper {
-    async fn keep(self) {
+impl InstanceTask {
+    async fn run(self) {
         let lost = tokio::select! {
             () = self.stop.abort.cancelled() => false,
             () = self.client_lost.cancelled() => true,

