@@ -1,5 +1,6 @@
 //! How a command fails: what a person reads, what a script reads, and the exit code.
 
+use warren_proto::registry;
 use warren_rpc::{CallError, Code, ConnectError, RejectReason, ServeError};
 
 use crate::near;
@@ -97,13 +98,15 @@ impl From<CallError> for Failure {
             CallError::Status(status) => Self::new(Exit::Status(status.code), status.message),
             CallError::Unroutable { method } => {
                 let failure = Self::new(Exit::Unroutable, message);
-                match near::methods(&method).as_slice() {
-                    [] => failure.with_hint("`warren methods` lists what there is"),
-                    near if near.contains(&method.as_str()) => {
-                        let service = near::service_of(&method);
+                match registry::find(&method) {
+                    Some(known) => {
+                        let service = known.service;
                         failure.with_hint(format!("nobody serves it on this broker: `warren serve {service}` does"))
                     }
-                    near => failure.with_hint(format!("did you mean {}?", near.join(", "))),
+                    None => failure.with_hint(format!(
+                        "did you mean {}? `warren methods` lists what there is",
+                        near::methods(&method).join(", ")
+                    )),
                 }
             }
             CallError::ConnectionLost { .. } => Self::new(Exit::ConnectionLost, message),

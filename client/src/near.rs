@@ -17,16 +17,6 @@ pub(crate) fn methods(name: &str) -> Vec<&'static str> {
     near.into_iter().take(alike).map(|(_, name)| name).collect()
 }
 
-/// The service that serves a method: what stands before the dot, except where several groups share a service.
-pub(crate) fn service_of(method: &str) -> &str {
-    match method.split_once('.') {
-        Some(("problems", _)) => "grading",
-        Some(("contests", _)) => "scoreboard",
-        Some((service, _)) => service,
-        None => "calculator",
-    }
-}
-
 /// How alike two method names are: as a whole, or in the part behind the dot where that part is the same.
 fn likeness(name: &str, known: &str) -> f64 {
     let whole = strsim::normalized_damerau_levenshtein(name, known);

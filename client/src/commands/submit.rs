@@ -37,15 +37,13 @@ pub(super) async fn wait(session: &Session, submission: String) -> Result<Submis
 }
 
 fn language(submit: &Submit) -> Result<Language, Failure> {
-    let known = || Language::ALL.map(Language::name).join(", ");
     if let Some(name) = &submit.language {
-        let found = Language::ALL.into_iter().find(|language| language.name() == name);
-        return found.ok_or_else(|| Failure::usage(format!("--language: {name:?} is not one of {}", known())));
+        return name.parse().map_err(|error| Failure::usage(format!("--language: {error}")));
     }
     let extension = submit.file.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     Language::from_extension(extension).ok_or_else(|| {
         Failure::usage(format!("{}: the language cannot be told from the file's ending", submit.file.display()))
-            .with_hint(format!("--language says: {}", known()))
+            .with_hint(format!("--language says: {}", Language::ALL.map(Language::name).join(", ")))
     })
 }
 
