@@ -11,7 +11,7 @@ use serde::{
 };
 use warren_rpc::Method;
 
-/// Adds two numbers.
+/// Adds two numbers. `invalid_argument` if two whole numbers' sum does not fit 64 bits, or a sum is not finite.
 #[derive(Debug)]
 pub struct Sum;
 
@@ -87,7 +87,7 @@ impl<'de> Deserialize<'de> for Number {
     }
 }
 
-/// Averages a list of numbers.
+/// Averages a list of numbers: one at least. `invalid_argument` if their sum is not finite.
 #[derive(Debug)]
 pub struct Mean;
 

@@ -59,7 +59,8 @@ pub struct Contest {
     /// Whether the freeze is over: all may see all.
     #[serde(default)]
     pub thawed: bool,
-    /// Problems in the board's order, at most 1,000; a problem's id is its name in grading, 1 to 32 of `A-Z a-z 0-9 _ -`.
+    /// Problems in the board's order, at most 1,000; a problem's id is its name in grading: 1 to 32 of
+    /// `A-Z a-z 0-9 _ -`.
     pub problems: Vec<Problem>,
     /// Who takes part, at most 20,000.
     pub contestants: Vec<Contestant>,

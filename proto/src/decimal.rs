@@ -19,8 +19,8 @@ const DIGITS_MAX: u64 = 128;
 /// An exact decimal number. In JSON a number, read digit by digit (`0.1` is one tenth); in msgpack its text, and a
 /// float is taken as the shortest decimal that means it.
 ///
-/// Read, it has at most 64 characters, and at most 128 digits after the point (or zeros before it) once `1e-7` is written
-/// out.
+/// Read, it has at most 64 characters, and at most 128 digits after the point (or zeros before it) once `1e-7` is
+/// written out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Decimal(BigDecimal);
 

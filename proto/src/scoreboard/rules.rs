@@ -58,8 +58,8 @@ pub enum PenaltyType {
     Runtime,
     /// Whole minutes since the contest's start.
     ContestStart,
-    /// Whole minutes since the contestant opened the problem ([`Run::opened_ms`](super::Run::opened_ms)). Not in a stored
-    /// contest: grading does not record it.
+    /// Whole minutes since the contestant opened the problem ([`Run::opened_ms`](super::Run::opened_ms)). Not in a
+    /// stored contest: grading does not record it.
     ProblemOpen,
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Each instance runs one dispatcher. It claims submissions in the store under a lease that it renews, has a bounded
 //! number of them in flight, and ends each attempt in one of three ways: a verdict, back in line, or `JE` after the
-//! third lost attempt. What it holds when it is killed, and an attempt whose end it could not store, comes back when the
+//! third lost attempt. What it holds when it is killed, and what ended without that being stored, comes back when the
 //! lease ends.
 
 mod attempt;
@@ -134,8 +134,8 @@ impl<R: Runner> Dispatcher<R> {
         })
     }
 
-    /// Keeps the claims that this dispatcher works on, and takes back those that nobody does. Apart from the rest, so that no
-    /// slow statement of that costs the lease.
+    /// Keeps the claims that this dispatcher works on, and takes back those that nobody does. Apart from the rest, so
+    /// that no slow statement of that costs the lease.
     async fn keep_leases(self: Arc<Self>) {
         let mut renewal = ticks(self.options.lease / 3);
         loop {

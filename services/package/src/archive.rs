@@ -10,13 +10,13 @@ use zip::ZipArchive;
 use crate::PackageError;
 
 /// Most entries of a package.
-pub const ENTRIES_MAX: usize = 10_000;
+pub(crate) const ENTRIES_MAX: usize = 10_000;
 
 /// Most bytes of one file of a package, unpacked.
-pub const ENTRY_BYTES_MAX: usize = 64 << 20;
+pub(crate) const ENTRY_BYTES_MAX: usize = 64 << 20;
 
 /// Most bytes of all files of a package that are looked at, unpacked.
-pub const TOTAL_BYTES_MAX: usize = 256 << 20;
+pub(crate) const TOTAL_BYTES_MAX: usize = 256 << 20;
 
 /// Most bytes of `testplan` and of `settings.json`: both are read into structures larger than their text.
 const TEXT_BYTES_MAX: usize = 1 << 20;

@@ -14,7 +14,7 @@
 //! checked while they are read, and whatever is wrong is told with its file and line.
 //!
 //! Reading order: [`Package`] is what a reader gets, `archive` takes the zip apart, `cases`, `testplan` and
-//! [`settings`] read its parts, [`score`] turns what came out of each case into a verdict and points.
+//! `settings` read its parts, `score` turns what came out of each case into a verdict and points.
 
 mod archive;
 mod cases;
@@ -22,13 +22,12 @@ mod error;
 mod folder;
 mod natural;
 mod package;
-pub mod score;
-pub mod settings;
+mod score;
+mod settings;
 mod testplan;
 
-pub use archive::{ENTRIES_MAX, ENTRY_BYTES_MAX, TOTAL_BYTES_MAX};
 pub use error::PackageError;
 pub use folder::zip_folder;
 pub use package::{Case, Package};
 pub use score::{CaseOutcome, GroupScore, Scored, to_decimal};
-pub use settings::{GroupScorePolicy, Settings, Validator};
+pub use settings::{GroupScorePolicy, Settings, TOLERANCE_DEFAULT, Validator};

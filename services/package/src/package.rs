@@ -152,7 +152,10 @@ mod tests {
 
     #[test]
     fn the_testplan_goes_before_the_weights_of_the_settings() {
-        let settings = br#"{"Cases": [{"Name": "a", "Cases": [{"Name": "a.1", "Weight": 9}]}, {"Name": "b", "Cases": [{"Name": "b", "Weight": 1}]}]}"#;
+        let settings = br#"{"Cases": [
+            {"Name": "a", "Cases": [{"Name": "a.1", "Weight": 9}]},
+            {"Name": "b", "Cases": [{"Name": "b", "Weight": 1}]}
+        ]}"#;
         let weight = |package: &Package| package.cases()[0].weight.to_string();
         assert_eq!(weight(&with(&[("settings.json", settings)]).unwrap()), "9/10");
         assert_eq!(weight(&with(&[("settings.json", settings), ("testplan", b"a.1 1\nb 1")]).unwrap()), "1/2");

@@ -8,7 +8,8 @@ use warren_proto::{Decimal, grading::Verdict};
 
 use crate::{Case, GroupScorePolicy};
 
-/// Decimals of a score that is told: enough that no two scores of a problem look alike.
+/// Decimals of a score that is told: more than weights that people choose can need. Weights of many digits can make two
+/// scores that look alike.
 const DECIMALS: u32 = 12;
 
 /// What came out of one case.
@@ -184,11 +185,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_score_is_a_share_and_min_never_gives_more(numbers in prop::collection::vec((0_i64..=4, 1_i64..9, 0..3_u8), 1..12)) {
+        fn a_score_is_a_share_and_min_never_gives_more(
+            numbers in prop::collection::vec((0_i64..=4, 1_i64..9, 0..3_u8), 1..12)
+        ) {
             let total: i64 = numbers.iter().map(|(_, weight, _)| weight).sum();
-            let mut cases: Vec<(Case, CaseOutcome)> = numbers.iter().enumerate().map(|(index, (quarters, weight, group))| {
+            let judged = |(index, (quarters, weight, group)): (usize, &(i64, i64, u8))| {
                 (case(&format!("{group}.{index}"), ratio(*weight, total)), CaseOutcome::answered(ratio(*quarters, 4)))
-            }).collect();
+            };
+            let mut cases: Vec<(Case, CaseOutcome)> = numbers.iter().enumerate().map(judged).collect();
             cases.sort_by(|a, b| a.0.group.cmp(&b.0.group));
             let (cases, outcomes): (Vec<Case>, Vec<CaseOutcome>) = cases.into_iter().unzip();
             let (sum, min) = (score(&cases, SumIfNotZero, &outcomes), score(&cases, Min, &outcomes));

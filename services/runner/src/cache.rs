@@ -1,4 +1,5 @@
-//! Packages on this machine: fetched once, checked by their SHA-256 on every use, the oldest dropped when room is short.
+//! Packages on this machine: fetched once, checked by their SHA-256 on every use, the oldest dropped when room is
+//! short.
 
 mod fetch;
 mod store;
@@ -45,7 +46,8 @@ impl PackageCache {
     /// # Errors
     ///
     /// `invalid_argument` if the digest is none, `not_found` if nobody has the package, `failed_precondition` if what
-    /// was fetched is no package, `unavailable` if it could not be fetched or stored: nothing was done, a retry may help.
+    /// was fetched is no package, `unavailable` if it could not be fetched or stored: nothing was done, a retry may
+    /// help.
     pub(crate) async fn get<F, R>(&self, sha256: &str, fetch: F) -> Result<Arc<Package>, Status>
     where
         F: Fn(FetchRequest) -> R,

@@ -71,7 +71,7 @@ fn all_match(
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use warren_package::settings::TOLERANCE_DEFAULT;
+    use warren_package::TOLERANCE_DEFAULT;
 
     use super::*;
 

@@ -103,7 +103,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn there_is_always_room_for_one_in_time(events in proptest::collection::vec(0..3_u8, 0..60), window_max in 0..100_usize) {
+        fn there_is_always_room_for_one_in_time(
+            events in proptest::collection::vec(0..3_u8, 0..60), window_max in 0..100_usize
+        ) {
             let (mut pace, mut now) = (Pace::new(window_max), Instant::now());
             for event in events {
                 match event {

@@ -1,5 +1,5 @@
-//! The contest in `examples/contest` fits together: what the demo replays can be replayed. Whether the verdicts come out
-//! needs runners, and is tested with them.
+//! The contest in `examples/contest` fits together: what the demo replays can be replayed. Whether the verdicts come
+//! out needs runners, and is tested with them.
 
 use std::{
     collections::{BTreeSet, HashSet},

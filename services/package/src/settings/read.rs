@@ -215,7 +215,8 @@ mod tests {
         let refusal = |text| settings(text).unwrap_err();
         assert_eq!(
             refusal(r#"{"Validator": {"Name": "custom"}}"#),
-            "settings.json: Validator.Name: `custom` is not supported; token, token-caseless, token-numeric and literal are"
+            "settings.json: Validator.Name: `custom` is not supported; \
+             token, token-caseless, token-numeric and literal are"
         );
         assert!(refusal(r#"{"Limits": {"TimeLimt": 1}}"#).contains("unknown field `TimeLimt`, expected one of"));
         assert!(

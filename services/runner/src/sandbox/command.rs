@@ -56,8 +56,8 @@ pub struct Outcome {
     pub cpu: Duration,
     /// Wall time, with some milliseconds of the sandbox's own.
     pub wall: Duration,
-    /// Most memory resident at a time. What lives shorter than 10 ms is only seen if it is one process's, and if that is
-    /// less than the launcher's own few MiB, those are told.
+    /// Most memory resident at a time. What lives shorter than 10 ms is only seen if it is one process's; if that is
+    /// less than the launcher's own few MiB, those are reported.
     pub memory_bytes: u64,
     /// Bytes of standard output.
     pub stdout_bytes: u64,

@@ -30,7 +30,8 @@ const MAKING: Duration = Duration::from_secs(60);
 /// A box: the folder that a program sees as `/box`, and beside it, out of its reach, files for its input and output.
 /// Dropping it removes everything.
 ///
-/// Nothing in the box's folder is opened by the host once a program has run there: a name in it may be a link to anywhere.
+/// Nothing in the box's folder is opened by the host once a program has run there: a name in it may be a link to
+/// anywhere.
 #[derive(Debug)]
 pub struct Scratch {
     root: TempDir,

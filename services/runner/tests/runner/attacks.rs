@@ -49,7 +49,8 @@ attempt('raw', lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW))"
 async fn the_hosts_files_are_not_there() {
     let secret = tempfile::NamedTempFile::new().unwrap();
     let attempts = format!(
-        "for path in ['/etc/passwd', '/etc/shadow', '/root', '/home', '/var', '/sys', '/run', '/dev/shm', '/dev/tty', '{}', '{}']:
+        "hidden = ['/etc/passwd', '/etc/shadow', '/root', '/home', '/var', '/sys', '/run', '/dev/shm', '/dev/tty']
+for path in hidden + ['{}', '{}']:
     attempt(path, lambda: os.stat(path))",
         secret.path().display(),
         env!("CARGO_MANIFEST_DIR"),
@@ -62,7 +63,8 @@ async fn nothing_can_be_written_but_the_temporary_folder() {
     let attempts = "
 def write(path):
     with open(path, 'ab') as file: file.write(b'x')
-for path in ['/x', '/dev/x', '/usr/x', '/box/x', '/proc/x', '/proc/sys/kernel/core_pattern', '/proc/sys/vm/drop_caches']:
+settings = ['/proc/sys/kernel/core_pattern', '/proc/sys/vm/drop_caches']
+for path in ['/x', '/dev/x', '/usr/x', '/box/x', '/proc/x'] + settings:
     attempt(path, lambda: write(path))
 attempt('temporary', lambda: write('/tmp/x'))
 def fill():
@@ -141,7 +143,13 @@ async fn a_process_that_hides_from_its_parent_is_gone_with_it() {
 
 #[tokio::test]
 async fn memory_spread_over_children_counts_together() {
-    let spread = "import os, time\nfor _ in range(10):\n    if os.fork() == 0:\n        x = bytearray(20 << 20)\n        time.sleep(1000)\ntime.sleep(1000)";
+    let spread = "
+import os, time
+for _ in range(10):
+    if os.fork() == 0:
+        x = bytearray(20 << 20)
+        time.sleep(1000)
+time.sleep(1000)";
     let scratch = sandbox().await.scratch().unwrap();
     let (outcome, _) = run_python(&scratch, spread).await;
     assert_eq!(outcome.end, End::Killed(Limit::Memory), "{outcome:?}");
@@ -149,7 +157,13 @@ async fn memory_spread_over_children_counts_together() {
 
 #[tokio::test]
 async fn cpu_time_spread_over_children_counts_together() {
-    let spread = "import os\nwhile True:\n    if os.fork() == 0:\n        for _ in range(10 ** 6): pass\n        os._exit(0)\n    os.wait()";
+    let spread = "
+import os
+while True:
+    if os.fork() == 0:
+        for _ in range(10 ** 6): pass
+        os._exit(0)
+    os.wait()";
     let scratch = sandbox().await.scratch().unwrap();
     let mut command = python(spread, "");
     command.limits.cpu = std::time::Duration::from_millis(500);

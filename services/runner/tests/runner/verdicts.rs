@@ -101,7 +101,8 @@ async fn touching_too_much_memory_is_told() {
 async fn deep_recursion_may_use_all_memory_as_stack() {
     let settings = r#"{"Limits": {"MemoryLimit": "128MiB"}}"#;
     let package = package(&[("cases/1.in", ""), ("cases/1.out", "500000"), ("settings.json", settings)]);
-    let source = "#include <stdio.h>\nint deep(int n) { volatile char pad[64]; pad[0] = 1; return n ? pad[0] + deep(n - 1) : 0; }
+    let source = "#include <stdio.h>
+        int deep(int n) { volatile char pad[64]; pad[0] = 1; return n ? pad[0] + deep(n - 1) : 0; }
         int main() { printf(\"%d\", deep(500000)); }";
     let judgement = judged(&package, Language::C, source).await;
     assert_eq!(judgement.verdict, Verdict::Ac, "{judgement:?}");

@@ -1,7 +1,7 @@
 //! Resource limits of each process of a run: the second line behind the watchdog, and the first for files.
 //!
-//! The launcher has those that it can live with itself, and hands them down. The number of processes and the CPU time are
-//! set inside the box: watching a crowd of processes costs CPU time too, and the kernel must not kill who measures.
+//! The launcher has those that it can live with itself, and hands them down. The number of processes and the CPU time
+//! are set inside the box: watching a crowd of processes costs CPU time too, and the kernel must not kill who measures.
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
