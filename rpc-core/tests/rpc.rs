@@ -5,6 +5,7 @@
 
 mod rpc {
     mod balance;
+    mod blocked;
     mod calls;
     mod deadlines;
     mod events;

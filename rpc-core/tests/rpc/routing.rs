@@ -3,9 +3,10 @@
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
+use lapin::options::QueueDeclareOptions;
 use warren_rpc::{CallError, ServeOptions, Service};
 
-use super::harness::{Nowhere, Work, client, stateless, vhost};
+use super::harness::{Nowhere, PATIENCE, Work, client, eventually, foreign, ready, stateless, vhost, within};
 
 fn is_unroutable(error: &CallError) -> bool {
     matches!(error, CallError::Unroutable { method } if method == "test.nowhere")
@@ -44,4 +45,36 @@ async fn of_two_thousand_concurrent_calls_each_is_told_its_own_outcome() {
     });
     join_all(calls).await;
     assert_eq!(client.in_flight(), 0);
+}
+
+/// Makes a queue's process do nothing, or go on. It stays alive, so nobody is told.
+async fn queue_process(url: &str, queue: &str, verb: &str) {
+    let vhost = url.rsplit('/').next().unwrap();
+    let expression = format!(
+        r#"{{ok, Q}} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"{vhost}">>, queue, <<"{queue}">>)),
+           ok = sys:{verb}(amqqueue:get_pid(Q))."#
+    );
+    warren_rabbitmq::shared().await.unwrap().ctl(&["eval", &expression]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_queue_that_does_not_confirm_holds_back_no_news_of_others() {
+    let Some(url) = vhost("head-of-line").await else { return };
+    let (client, channel) = (client(&url).await, foreign(&url).await);
+    let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+    channel.queue_declare("test.work".into(), options, Default::default()).await.unwrap();
+    queue_process(&url, "test.work", "suspend").await;
+    let stuck = tokio::spawn({
+        let client = client.clone();
+        async move { client.call_with::<Work>(&1, within(PATIENCE)).await }
+    });
+    eventually("the stuck call is on its way", || async { client.in_flight() == 1 }).await;
+    for _ in 0..10 {
+        let error = client.call_with::<Nowhere>(&1, within(PATIENCE)).await.unwrap_err();
+        assert!(is_unroutable(&error), "{error}");
+    }
+    assert!(!stuck.is_finished());
+    queue_process(&url, "test.work", "resume").await;
+    eventually("its request arrives", || async { ready(&channel, "test.work").await == 1 }).await;
+    stuck.abort();
 }
