@@ -219,3 +219,30 @@ fn judgement(package: &Package, runs: &[Run], judged_by: &str) -> Judgement {
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wall_clock_gives_three_times_the_time_limit_and_the_extra_and_a_second() {
+        let settings = Settings { extra_wall_ms: 500, ..Settings::default() };
+        assert_eq!(
+            (time_limit(&settings), wall_limit(&settings)),
+            (Duration::from_secs(1), Duration::from_millis(4500))
+        );
+    }
+
+    #[test]
+    fn who_is_killed_for_time_is_told_with_at_least_the_limit() {
+        let told = |end, cpu_ms| {
+            let (cpu, wall) = (Duration::from_millis(cpu_ms), Duration::from_secs(9));
+            let outcome = Outcome { end, cpu, wall, memory_bytes: 0, stdout_bytes: 0, stderr: String::new() };
+            millis(told_cpu(&outcome, &Settings::default()))
+        };
+        assert_eq!(told(End::Killed(Limit::Wall), 3), 1000);
+        assert_eq!(told(End::Killed(Limit::Cpu), 1010), 1010);
+        assert_eq!(told(End::Killed(Limit::Memory), 3), 3);
+        assert_eq!(told(End::Exited(0), 3), 3);
+    }
+}

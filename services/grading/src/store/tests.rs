@@ -339,6 +339,15 @@ async fn packages_are_read_in_chunks() {
 }
 
 #[tokio::test]
+async fn a_damaged_row_is_not_called_a_store_that_does_not_answer() {
+    let (_folder, store) = store().await;
+    submit(&store, "s1", &practice(), NOW).await;
+    sqlx::query("UPDATE submissions SET language = 'klingon'").execute(&store.pool).await.unwrap();
+    let status = warren_rpc::Status::from(store.submission("s1").await.unwrap_err());
+    assert_eq!(status.to_string(), "internal: the store is damaged");
+}
+
+#[tokio::test]
 async fn one_publishes_at_a_time() {
     let (_folder, store) = store().await;
     assert!(store.lease_outbox("p1", NOW, LEASE).await.unwrap());

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures::future::join_all;
 use warren_proto::{
     Decimal,
     grading::{Language, MESSAGE_BYTES_MAX, Verdict},
@@ -66,6 +67,20 @@ async fn computing_too_long_is_told_by_cpu_time() {
     let judgement = judged(&hurried(), Language::C, "int main() { for (volatile int i = 0;; i++); }").await;
     assert_eq!(judgement.verdict, Verdict::Tle, "{judgement:?}");
     assert!((300..1000).contains(&judgement.time_ms), "{judgement:?}");
+}
+
+#[tokio::test]
+async fn computing_on_a_busy_machine_is_not_late() {
+    let settings = r#"{"Limits": {"TimeLimit": "2s"}}"#;
+    let package = package(&[("cases/1.in", ""), ("cases/1.out", "5"), ("settings.json", settings)]);
+    let source = "import time\nwhile time.process_time() < 1: pass\nprint(5)";
+    let cores = std::thread::available_parallelism().unwrap().get();
+    // Each gets a quarter of a core.
+    let judgements = join_all((0..4 * cores).map(|_| judged(&package, Language::Python, source))).await;
+    for judgement in judgements {
+        assert_eq!(judgement.verdict, Verdict::Ac, "{judgement:?}");
+        assert!((1000..2000).contains(&judgement.time_ms), "{judgement:?}");
+    }
 }
 
 #[tokio::test]
