@@ -6,6 +6,8 @@
 //! another right code. Both the alphabet and the check are NOID's
 //! (<https://metacpan.org/dist/Noid/view/noid#NOID-CHECK-DIGIT-ALGORITHM>).
 
+mod omegaup;
+
 use std::{fmt, ops::RangeInclusive};
 
 /// The symbols of our codes, by value: NOID's extended digits, in upper case.
@@ -23,18 +25,12 @@ const LENGTH: usize = RANDOM_SYMBOLS + 1;
 /// Symbols between two dashes.
 const GROUP: usize = 4;
 
-/// The symbols of omegaUp's codes, by value.
-const OMEGAUP_SYMBOLS: &[u8; 20] = b"23456789CFGHJMPQRVWX";
-
-/// All symbols of an omegaUp code, with the check symbol.
-const OMEGAUP_LENGTH: usize = 10;
-
 /// Dashes that word processors and PDF viewers make of `-`.
 const TYPOGRAPHIC_DASHES: RangeInclusive<char> = '\u{2010}'..='\u{2015}';
 
 /// A code of ours with the right check symbol. Shown in groups: `0123-4567-89BC-DFGM`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Code([u8; LENGTH]);
+pub(crate) struct Code([u8; LENGTH]);
 
 impl Code {
     /// A new code, from the operating system's cryptographic generator.
@@ -42,7 +38,7 @@ impl Code {
     /// # Errors
     ///
     /// If the operating system has no random bytes to give.
-    pub fn generate() -> Result<Self, getrandom::Error> {
+    pub(crate) fn generate() -> Result<Self, getrandom::Error> {
         let mut digits = [0; RANDOM_SYMBOLS];
         for digit in &mut digits {
             *digit = random_digit()?;
@@ -96,7 +92,7 @@ impl fmt::Debug for Code {
 
 /// What a text that somebody typed or scanned turned out to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reading {
+pub(crate) enum Reading {
     /// A code of ours, well formed. Whether it was issued only the store knows.
     Ours(Code),
     /// A code as omegaUp makes them, well formed, as omegaUp writes it.
@@ -105,7 +101,7 @@ pub enum Reading {
 
 /// A text that is no well-formed code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ReadError {
+pub(crate) enum ReadError {
     /// The right number of symbols, but the last does not follow from the others.
     #[error("the check symbol does not fit: at least one symbol is mistyped, or two are swapped")]
     Mistyped,
@@ -117,19 +113,20 @@ pub enum ReadError {
     Length(usize),
 }
 
-/// Reads a code in any case, with any or no separators (dashes, dots, underscores, spaces); `O` is read as `0`, `I` and `L` as `1`.
+/// Reads a code in any case, with any or no separators (dashes, dots, underscores, spaces); `O` is read as `0`, `I` and
+/// `L` as `1`.
 ///
 /// The whole text of a QR code is read as well: what stands after its last `/`, `=` or `:` is the code.
 ///
 /// # Errors
 ///
 /// If the text is no code of ours and none of omegaUp's.
-pub fn read(text: &str) -> Result<Reading, ReadError> {
+pub(crate) fn read(text: &str) -> Result<Reading, ReadError> {
     let code = text.trim().rsplit(['/', '=', ':']).next().unwrap_or_default();
     let symbols: Vec<char> = code.chars().filter(|&c| !is_separator(c)).map(|c| c.to_ascii_uppercase()).collect();
     match symbols.len() {
         LENGTH => read_ours(&symbols),
-        OMEGAUP_LENGTH => read_omegaup(&symbols),
+        omegaup::LENGTH => omegaup::read(&symbols).map(Reading::OmegaUp),
         other => Err(ReadError::Length(other)),
     }
 }
@@ -144,16 +141,6 @@ fn read_ours(symbols: &[char]) -> Result<Reading, ReadError> {
     let code = Code::of(random);
     if code.0[RANDOM_SYMBOLS] == SYMBOLS[usize::from(digits[RANDOM_SYMBOLS])] {
         Ok(Reading::Ours(code))
-    } else {
-        Err(ReadError::Mistyped)
-    }
-}
-
-fn read_omegaup(symbols: &[char]) -> Result<Reading, ReadError> {
-    let digits = digits(symbols.iter().copied(), OMEGAUP_SYMBOLS)?;
-    let (&check, random) = digits.split_last().expect("the length was looked at");
-    if check_digit(random, OMEGAUP_SYMBOLS.len() as u32) == check {
-        Ok(Reading::OmegaUp(symbols.iter().collect()))
     } else {
         Err(ReadError::Mistyped)
     }
@@ -178,122 +165,4 @@ fn digits(symbols: impl Iterator<Item = char>, alphabet: &[u8]) -> Result<Vec<u8
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn symbols(code: Code) -> Vec<u8> {
-        code.0.to_vec()
-    }
-
-    fn read_bytes(symbols: &[u8]) -> Result<Reading, ReadError> {
-        read(std::str::from_utf8(symbols).unwrap())
-    }
-
-    /// Codes that start with every digit in every position, so that no weight is met by zeros only.
-    fn samples() -> impl Iterator<Item = Code> {
-        (0..29_u8).map(|start| Code::of(std::array::from_fn(|i| (start + 7 * i as u8) % 29)))
-    }
-
-    #[test]
-    fn every_single_wrong_symbol_is_caught_in_every_position() {
-        for code in samples() {
-            for position in 0..LENGTH {
-                for &symbol in SYMBOLS.iter().filter(|&&symbol| symbol != code.0[position]) {
-                    let mut wrong = symbols(code);
-                    wrong[position] = symbol;
-                    assert_eq!(read_bytes(&wrong), Err(ReadError::Mistyped), "{code}, position {position}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn every_swap_of_two_symbols_is_caught_wherever_they_stand() {
-        let pairs = || (0..LENGTH).flat_map(|a| (a + 1..LENGTH).map(move |b| (a, b)));
-        for code in samples() {
-            for (a, b) in pairs().filter(|&(a, b)| code.0[a] != code.0[b]) {
-                let mut wrong = symbols(code);
-                wrong.swap(a, b);
-                assert_eq!(read_bytes(&wrong), Err(ReadError::Mistyped), "{code}, positions {a} and {b}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_code_carries_more_than_seventy_bits() {
-        assert!(RANDOM_SYMBOLS as f64 * f64::from(RADIX).log2() > 70.0);
-    }
-
-    #[test]
-    fn generated_codes_differ_and_use_every_symbol() {
-        let codes: Vec<Code> = (0..200).map(|_| Code::generate().unwrap()).collect();
-        let used: std::collections::HashSet<u8> = codes.iter().flat_map(|code| code.0).collect();
-        assert_eq!(used.len(), SYMBOLS.len());
-        assert_eq!(codes.iter().collect::<std::collections::HashSet<_>>().len(), codes.len());
-    }
-
-    #[test]
-    fn a_code_is_read_in_any_dress() {
-        let code = Code::of([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14]);
-        assert_eq!(code.to_string(), "0123-4567-89BC-DFGM");
-        for dress in [
-            "0123-4567-89BC-DFGM",
-            "0123456789bcdfgm",
-            " o1 23 4567\u{2011}89bc.dfgm\n",
-            "OL23_4567_89BC_DFGM",
-            "warren:certificate:0123-4567-89BC-DFGM",
-            "https://contest.example/verify?code=0123-4567-89BC-DFGM",
-        ] {
-            assert_eq!(read(dress), Ok(Reading::Ours(code)), "{dress:?}");
-        }
-    }
-
-    #[test]
-    fn what_is_no_code_is_told_why() {
-        assert_eq!(read(""), Err(ReadError::Length(0)));
-        assert_eq!(read("0123-4567"), Err(ReadError::Length(8)));
-        assert_eq!(read("U123-4567-89BC-DFGM"), Err(ReadError::Symbol('U')));
-        assert_eq!(read("é123-4567-89BC-DFGM"), Err(ReadError::Symbol('é')));
-    }
-
-    /// The two vectors of the project's `omegaup_verification_code_vectors.json`.
-    #[test]
-    fn omegaup_codes_are_recognised_by_their_check_symbol() {
-        for (code, digits) in
-            [("23456789C2", [0, 1, 2, 3, 4, 5, 6, 7, 8]), ("469CGJPGR9", [2, 4, 7, 8, 10, 12, 14, 10, 16])]
-        {
-            let check = OMEGAUP_SYMBOLS[usize::from(check_digit(&digits, 20))];
-            assert_eq!(code.as_bytes()[9], check);
-            assert_eq!(read(&code.to_lowercase()), Ok(Reading::OmegaUp(code.to_owned())));
-        }
-        assert_eq!(read("23456789C3"), Err(ReadError::Mistyped));
-    }
-
-    proptest! {
-        #[test]
-        fn every_code_is_read_back(digits in prop::array::uniform15(0..29_u8)) {
-            let code = Code::of(digits);
-            prop_assert_eq!(read(&code.to_string()), Ok(Reading::Ours(code)));
-        }
-
-        #[test]
-        fn one_wrong_symbol_or_one_swap_never_passes(
-            digits in prop::array::uniform15(0..29_u8), position in 0..LENGTH, other in 0..LENGTH, symbol in 0..29_usize,
-        ) {
-            let right = symbols(Code::of(digits));
-            let mut replaced = right.clone();
-            replaced[position] = SYMBOLS[symbol];
-            prop_assert_eq!(read_bytes(&replaced).is_ok(), replaced == right);
-            let mut swapped = right.clone();
-            swapped.swap(position, other);
-            prop_assert_eq!(read_bytes(&swapped).is_ok(), swapped == right);
-        }
-
-        #[test]
-        fn no_text_makes_reading_fail_otherwise(text in any::<String>()) {
-            let _ = read(&text);
-        }
-    }
-}
+mod tests;

@@ -3,13 +3,13 @@
 //! The contract:
 //! - one certificate a contest, person and kind (a place, or participation). Asking again answers the same one, code
 //!   and file, whatever the new request says: what is printed is kept as it was at issue;
-//! - a code is never used twice, and a mistyped one is never another certificate's ([`code`]);
+//! - a code is never used twice, and a mistyped one is never another certificate's;
 //! - a name in any script is printed, on every machine the same ([`pdf`]).
 //!
-//! Reading order: [`code`], `validate`, [`pdf`], `store`, `state`, which puts them together, and [`service`], which
+//! Reading order: `code`, `validate`, [`pdf`], `store`, `state`, which puts them together, and [`service`], which
 //! gives them to the wire.
 
-pub mod code;
+mod code;
 pub mod pdf;
 mod state;
 mod store;

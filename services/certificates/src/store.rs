@@ -3,7 +3,10 @@
 use std::path::Path;
 
 use sqlx::{FromRow, SqlitePool};
-use warren_host::sqlite::{self, OpenError};
+use warren_host::{
+    sqlite::{self, OpenError},
+    store::StoreError,
+};
 use warren_proto::certificates::{Certificate, Kind};
 
 /// The store's file in the service's data directory.
@@ -86,7 +89,7 @@ impl Store {
         contest: &str,
         person: &str,
         kind: Kind,
-    ) -> Result<Option<Certificate>, sqlx::Error> {
+    ) -> Result<Option<Certificate>, StoreError> {
         find_issued(&self.pool, contest, person, kind).await
     }
 
@@ -94,7 +97,7 @@ impl Store {
     ///
     /// One transaction, which begins with the write: of two that are issued at once, one is kept and both callers
     /// get it.
-    pub(crate) async fn keep(&self, new: &Certificate, pdf: &[u8]) -> Result<Kept, sqlx::Error> {
+    pub(crate) async fn keep(&self, new: &Certificate, pdf: &[u8]) -> Result<Kept, StoreError> {
         let mut transaction = self.pool.begin().await?;
         let inserted = sqlx::query(
             "INSERT INTO certificates (code, contest, person, kind, contest_title, name, place, date, issued_at_ms, \
@@ -119,18 +122,19 @@ impl Store {
         };
         let standing = find_issued(&mut *transaction, &new.contest, &new.person, new.kind).await?;
         transaction.commit().await?;
-        standing.map(Kept::Stands).ok_or(sqlx::Error::RowNotFound)
+        standing.map(Kept::Stands).ok_or_else(|| StoreError::damaged("a certificate that was just kept is not there"))
     }
 
     /// The certificate of this code, as it is printed.
-    pub(crate) async fn of_code(&self, code: &str) -> Result<Option<Certificate>, sqlx::Error> {
+    pub(crate) async fn of_code(&self, code: &str) -> Result<Option<Certificate>, StoreError> {
         let row = sqlx::query_as::<_, Row>(select_printed!("code = ?")).bind(code).fetch_optional(&self.pool).await?;
         Ok(row.map(Certificate::from))
     }
 
     /// The file of this code.
-    pub(crate) async fn file(&self, code: &str) -> Result<Option<Vec<u8>>, sqlx::Error> {
-        sqlx::query_scalar("SELECT pdf FROM certificates WHERE code = ?").bind(code).fetch_optional(&self.pool).await
+    pub(crate) async fn file(&self, code: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let select = sqlx::query_scalar("SELECT pdf FROM certificates WHERE code = ?").bind(code);
+        Ok(select.fetch_optional(&self.pool).await?)
     }
 
     /// Ends every connection.
@@ -145,7 +149,7 @@ async fn find_issued(
     contest: &str,
     person: &str,
     kind: Kind,
-) -> Result<Option<Certificate>, sqlx::Error> {
+) -> Result<Option<Certificate>, StoreError> {
     let row = sqlx::query_as::<_, Row>(select_printed!("contest = ? AND person = ? AND kind = ?"))
         .bind(contest)
         .bind(person)

@@ -1,17 +1,17 @@
 //! From what a request says to what can be printed, or to a message that names the field.
 
-use std::fmt;
+use std::{fmt, ops::RangeInclusive};
 
 use time::{Date, Month, OffsetDateTime};
-use warren_host::clock;
+use warren_host::{
+    clock,
+    ids::{check_name, check_person, quoted},
+};
 use warren_proto::certificates::{IssueRequest, Kind};
 use warren_rpc::Status;
 
 /// Most characters of a printed text.
 const TEXT_CHARACTERS_MAX: usize = 200;
-
-/// Most characters of an id.
-const ID_CHARACTERS_MAX: usize = 64;
 
 /// A certificate that may be issued: every field was looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,19 +27,16 @@ pub(crate) struct Draft {
 impl Draft {
     /// Looks at every field of the request.
     pub(crate) fn new(request: IssueRequest) -> Result<Self, Status> {
-        check_id("contest", &request.contest)?;
+        check_name("contest", &request.contest)?;
         check_text("contest_title", &request.contest_title)?;
-        check_id("person", &request.person)?;
+        check_person("person", &request.person)?;
         check_text("name", &request.name)?;
         if request.place == Some(0) {
             return Err(invalid("place", "must be 1 or more, or absent for participation"));
         }
         let date = match &request.date {
             Some(text) => parse_date(text).ok_or_else(|| {
-                invalid(
-                    "date",
-                    format_args!("must be a day of the calendar as YYYY-MM-DD, not `{}`", text.escape_debug()),
-                )
+                invalid("date", format_args!("must be a day of the calendar as YYYY-MM-DD, not {}", quoted(text)))
             })?,
             None => today()?,
         };
@@ -55,20 +52,6 @@ impl Draft {
 
 fn invalid(field: &str, message: impl fmt::Display) -> Status {
     Status::invalid_argument(format!("{field}: {message}"))
-}
-
-fn check_id(field: &str, id: &str) -> Result<(), Status> {
-    let wrong = id.chars().find(|c| !c.is_ascii_graphic());
-    match (id.chars().count(), wrong) {
-        (1..=ID_CHARACTERS_MAX, None) => Ok(()),
-        (_, Some(c)) => Err(invalid(
-            field,
-            format_args!("only visible ASCII without spaces is allowed, not `{}`", c.escape_debug()),
-        )),
-        (length, None) => {
-            Err(invalid(field, format_args!("must have 1 to {ID_CHARACTERS_MAX} characters, not {length}")))
-        }
-    }
 }
 
 fn check_text(field: &str, text: &str) -> Result<(), Status> {
@@ -95,14 +78,23 @@ fn is_forbidden(c: char) -> bool {
 
 /// Characters that leave no ink: spaces, and those that Unicode says to ignore when they cannot be shown.
 fn is_invisible(c: char) -> bool {
-    c.is_whitespace()
-        || matches!(
-            c,
-            '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}' | '\u{180B}'
-                ..='\u{180F}'
-        )
-        || matches!(c, '\u{200B}'..='\u{200F}' | '\u{2060}'..='\u{206F}' | '\u{2800}' | '\u{3164}' | '\u{FE00}'..='\u{FE0F}')
-        || matches!(c, '\u{FEFF}' | '\u{FFA0}' | '\u{E0000}'..='\u{E0FFF}')
+    const IGNORABLE: [RangeInclusive<char>; 13] = [
+        '\u{AD}'..='\u{AD}',
+        '\u{34F}'..='\u{34F}',
+        '\u{61C}'..='\u{61C}',
+        '\u{115F}'..='\u{1160}',
+        '\u{17B4}'..='\u{17B5}',
+        '\u{180B}'..='\u{180F}',
+        '\u{200B}'..='\u{200F}',
+        '\u{2060}'..='\u{206F}',
+        '\u{3164}'..='\u{3164}',
+        '\u{FE00}'..='\u{FE0F}',
+        '\u{FEFF}'..='\u{FEFF}',
+        '\u{FFA0}'..='\u{FFA0}',
+        '\u{E0000}'..='\u{E0FFF}',
+    ];
+    // The braille pattern of no dots is blank, and neither a space nor ignorable.
+    c.is_whitespace() || c == '\u{2800}' || IGNORABLE.iter().any(|range| range.contains(&c))
 }
 
 /// A day of the Gregorian calendar in exactly the form `YYYY-MM-DD`, from year 1.
@@ -161,11 +153,10 @@ mod tests {
 
     #[test]
     fn every_refusal_names_its_field() {
-        assert_eq!(refusal(|r| r.contest.clear()), "contest: must have 1 to 64 characters, not 0");
-        assert_eq!(refusal(|r| r.person = "x".repeat(65)), "person: must have 1 to 64 characters, not 65");
+        assert_eq!(refusal(|r| r.contest.clear()), "contest: \"\" is not 1 to 32 of A-Z a-z 0-9 _ -");
         assert_eq!(
-            refusal(|r| r.person = "a b".into()),
-            "person: only visible ASCII without spaces is allowed, not ` `"
+            refusal(|r| r.person = "a\nb".into()),
+            "person: \"a\\nb\" is not 1 to 128 bytes without control characters"
         );
         assert_eq!(refusal(|r| r.name = "é".repeat(201)), "name: must have 1 to 200 characters, not 201");
         assert_eq!(refusal(|r| r.contest_title.clear()), "contest_title: must have 1 to 200 characters, not 0");
@@ -178,11 +169,19 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_texts_and_ids_are_taken_by_characters() {
+    fn the_longest_texts_and_ids_are_taken() {
         let mut longest = request();
         longest.name = "語".repeat(200);
-        longest.person = "~".repeat(64);
+        longest.person = "~".repeat(128);
         assert!(Draft::new(longest).is_ok());
+    }
+
+    #[test]
+    fn whoever_is_on_a_board_can_get_a_certificate() {
+        for person in ["Łukasz", "teams:mx:ana", "ana maría", "山田"] {
+            let request = IssueRequest { person: person.to_owned(), ..request() };
+            assert_eq!(Draft::new(request).unwrap().person, person);
+        }
     }
 
     #[test]

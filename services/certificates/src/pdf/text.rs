@@ -51,7 +51,7 @@ impl Fitted {
         let (mut layout, shown) = shape(text, style);
         let size = fit(&mut layout, style.size, width, height);
         layout.align(Alignment::Center, AlignmentOptions { align_when_overflowing: true, last_line_alignment: None });
-        Self { layout, original: text.to_owned(), shown, scale: size / SHAPED_SIZE }
+        Self { layout, original: text.chars().map(told).collect(), shown, scale: size / SHAPED_SIZE }
     }
 
     /// Points for a unit of the lines' coordinates.
@@ -79,7 +79,7 @@ impl Fitted {
         &self.shown
     }
 
-    /// What was asked for in place of this range of what is shown: character for character.
+    /// What is told in place of this range of what is shown: character for character.
     pub(super) fn original(&self, shown: Range<usize>) -> String {
         let before = self.shown[..shown.start].chars().count();
         let length = self.shown[shown].chars().count();
@@ -131,6 +131,15 @@ fn drawable(character: char) -> char {
     }
 }
 
+/// What a reader of the file's text is told of the character: itself, unless what stands for it says as much. A line
+/// whose text differs from its glyphs is told as a whole, beside them, which some readers get wrong.
+fn told(character: char) -> char {
+    match drawable(character) {
+        REPLACEMENT => character,
+        shown => shown,
+    }
+}
+
 fn lay_out(text: &str, style: Style) -> Layout<()> {
     let mut fonts = Fonts::get().context();
     let mut context = LayoutContext::new();
@@ -142,7 +151,8 @@ fn lay_out(text: &str, style: Style) -> Layout<()> {
     builder.push_default(StyleProperty::OverflowWrap(OverflowWrap::Anywhere));
     if text.chars().any(is_right_to_left) {
         // poppler reads the letters of a ligature from left to right in every script. Those that a script requires
-        // (lam-alef) are two glyphs in these fonts; the others, such as that of the Arabic word for God, are done without.
+        // (lam-alef) are two glyphs in these fonts; the others, such as that of the Arabic word for God, are done
+        // without.
         builder.push_default(StyleProperty::FontFeatures(FontFeatures::from("\"liga\" off")));
     }
     builder.build(text)

@@ -1,16 +1,30 @@
-//! Issued once, kept for ever.
-
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use tokio::task::JoinSet;
-use warren_certificates::{Options, State};
-use warren_proto::certificates::{IssueRequest, Kind};
-use warren_rpc::Code;
+use warren_proto::certificates::Kind;
 
-use crate::request;
+use super::*;
 
 async fn open(dir: &tempfile::TempDir) -> State {
-    State::open(dir.path(), Options::default()).await.expect("the store opens")
+    State::open(dir.path(), Options::default()).await.unwrap()
+}
+
+/// A request for the first place.
+fn request(person: &str) -> IssueRequest {
+    IssueRequest {
+        contest: "spring".to_owned(),
+        contest_title: "Spring Cup".to_owned(),
+        person: person.to_owned(),
+        name: "Ana Ñandú".to_owned(),
+        place: Some(1),
+        date: Some("2024-03-09".to_owned()),
+    }
 }
 
 #[tokio::test]
@@ -97,7 +111,7 @@ async fn verifying_is_always_an_answer_and_says_what_is_wrong() {
         assert!(!answer.valid && answer.certificate.is_none(), "{code}");
         assert!(answer.reason.as_ref().is_some_and(|told| told.contains(reason)), "{code}: {:?}", answer.reason);
         let refused = state.get(code).await.unwrap_err();
-        assert_eq!((refused.code, Some(refused.message)), (Code::NotFound, answer.reason));
+        assert_eq!((refused.code, Some(refused.message)), (warren_rpc::Code::NotFound, answer.reason));
     }
 }
 
@@ -106,6 +120,51 @@ async fn a_wrong_request_is_refused_and_issues_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let state = open(&dir).await;
     let refused = state.issue(IssueRequest { place: Some(0), ..request("ana") }).await.unwrap_err();
-    assert_eq!(refused.code, Code::InvalidArgument);
+    assert_eq!(refused.code, warren_rpc::Code::InvalidArgument);
     assert!(refused.message.starts_with("place: "), "{}", refused.message);
+}
+
+fn same_code() -> Result<Code, getrandom::Error> {
+    let Ok(Reading::Ours(code)) = code::read("0123-4567-89BC-DFGM") else { unreachable!("it is well formed") };
+    Ok(code)
+}
+
+/// The taken code twice, then new ones.
+fn unlucky() -> Result<Code, getrandom::Error> {
+    static CALLS: AtomicUsize = AtomicUsize::new(0);
+    if CALLS.fetch_add(1, Ordering::Relaxed) < 2 { same_code() } else { Code::generate() }
+}
+
+#[tokio::test]
+async fn a_taken_code_is_replaced_by_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut state = open(&dir).await;
+    state.new_code = same_code;
+    let first = state.issue(request("ana")).await.unwrap();
+    state.new_code = unlucky;
+    let second = state.issue(request("bo")).await.unwrap();
+    assert_eq!(first.code, "0123-4567-89BC-DFGM");
+    assert_ne!(first.code, second.code);
+    assert_eq!(state.get(&first.code).await.unwrap().certificate, first);
+}
+
+#[tokio::test]
+async fn a_generator_that_repeats_itself_ends_the_call_and_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut state = open(&dir).await;
+    state.new_code = same_code;
+    let first = state.issue(request("ana")).await.unwrap();
+    let refused = state.issue(request("bo")).await.unwrap_err();
+    assert_eq!(refused.code, warren_rpc::Code::Unavailable);
+    assert_eq!(state.issue(request("ana")).await.unwrap(), first);
+    state.store.close().await;
+}
+
+#[tokio::test]
+async fn a_link_prefix_that_no_qr_code_should_carry_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    for prefix in ["x".repeat(LINK_PREFIX_BYTES_MAX + 1), "https://a b/".to_owned(), "https://é/".to_owned()] {
+        let refused = State::open(dir.path(), Options { link_prefix: prefix }).await;
+        assert!(matches!(refused, Err(SetupError::LinkPrefix { .. })));
+    }
 }
