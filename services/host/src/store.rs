@@ -50,8 +50,8 @@ fn is_corruption(error: &dyn sqlx::error::DatabaseError) -> bool {
     extended.is_some_and(|code: u32| matches!(code & 0xff, SQLITE_CORRUPT | SQLITE_NOTADB))
 }
 
-/// `unavailable` for a store that does not answer, `internal` for a damaged one. The caller learns no more; the log gets
-/// the cause.
+/// `unavailable` for a store that does not answer, `internal` for a damaged one. The caller learns no more; the log
+/// gets the cause.
 impl From<StoreError> for Status {
     fn from(error: StoreError) -> Self {
         tracing::error!(error = &error as &dyn Error, "the store failed");

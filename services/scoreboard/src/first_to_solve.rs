@@ -1,9 +1,9 @@
 //! Who solved a problem first, once that is certain.
 //!
-//! A contestant is first to solve a problem if nobody solved it at an earlier millisecond, and no earlier run of somebody
-//! else is still unjudged for this audience: it might be accepted yet. An unjudged run of their own takes nothing
-//! from them. Those who solve it in the same millisecond are all first, as on DOMjudge's boards and in CLICS awards, which
-//! name several teams: the order of submission ids is no reason to prefer one.
+//! A contestant is first to solve a problem if nobody solved it at an earlier millisecond, and no earlier run of
+//! somebody else is still unjudged for this audience: it might be accepted yet. An unjudged run of their own takes
+//! nothing from them. Those who solve it in the same millisecond are all first, as on DOMjudge's boards and in CLICS
+//! awards, which name several teams: the order of submission ids is no reason to prefer one.
 
 use crate::freeze::SeenRun;
 

@@ -2,8 +2,8 @@
 
 /// The order of rows and their ranks: pairs of a row's index and its rank, first row first.
 ///
-/// The least standing comes first. Equal standings share a rank, which counts all rows before them; among themselves they
-/// stand by `id`.
+/// The least standing comes first. Equal standings share a rank, which counts all rows before them; among themselves
+/// they stand by `id`.
 pub(crate) fn rank<'a, Standing: Ord>(standings: &[Standing], id: impl Fn(usize) -> &'a str) -> Vec<(usize, u32)> {
     let mut order: Vec<usize> = (0..standings.len()).collect();
     order.sort_unstable_by(|&a, &b| standings[a].cmp(&standings[b]).then_with(|| id(a).cmp(id(b))));

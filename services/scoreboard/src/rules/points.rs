@@ -1,9 +1,9 @@
 //! Boards by points: omegaUp's rule (`Scoreboard.php`, `DAO/RunsGroups.php`).
 //!
 //! - `CE`, `JE` and `VE` are not looked at. Every other judged run is a try, also after all points are won.
-//! - `partial`, `all_or_nothing`: a run's points are its score's share of the problem's, rounded half up to 2 decimals. Its
-//!   penalty is that of [`PenaltyType`] and [`Points::penalty_per_try`] for each try before it. It replaces the cell
-//!   if it has more points, or as many for less penalty; so a run without points never brings a penalty.
+//! - `partial`, `all_or_nothing`: a run's points are its score's share of the problem's, rounded half up to 2 decimals.
+//!   Its penalty is that of [`PenaltyType`] and [`Points::penalty_per_try`] for each try before it. It replaces the
+//!   cell if it has more points, or as many for less penalty; so a run without points never brings a penalty.
 //! - `max_per_group`: the cell has the best score of each group over all runs, at most all points together. Its
 //!   penalty is the largest of the runs' own: there omegaUp adds nothing for tries, and lets the contest's
 //!   [`PenaltyPolicy`] decide between cells only.

@@ -7,7 +7,7 @@ use super::contests::{self, MINUTE_MS, cell, row};
 
 /// A team, the problems that it solved at the first try with their minutes, and its place and penalty in the results.
 ///
-/// From DOMjudge at `a023fd3e`, `webapp/tests/Unit/Fixtures/sample`; where its table gives no place, nothing was solved.
+/// From DOMjudge at `a023fd3e`, `webapp/tests/Unit/Fixtures/sample`; who has no place in its table solved nothing.
 type Team = (&'static str, &'static [(&'static str, u64)], u32, u64);
 
 const TEAMS: [Team; 9] = [

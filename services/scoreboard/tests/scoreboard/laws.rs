@@ -115,7 +115,8 @@ proptest! {
         for row in board(&request).rows {
             let solved = row.problems.iter().filter(|cell| cell.solved).count();
             prop_assert_eq!(row.solved as usize, solved);
-            let points = row.problems.iter().map(|cell| cell.points.clone().into_inner()).sum::<bigdecimal::BigDecimal>();
+            let points: bigdecimal::BigDecimal =
+                row.problems.iter().map(|cell| cell.points.clone().into_inner()).sum();
             prop_assert_eq!(row.points.into_inner(), points);
             prop_assert!(row.problems.iter().all(|cell| cell.solved == cell.time_ms.is_some()));
             prop_assert!(row.problems.iter().all(|cell| cell.solved || !cell.first_to_solve));
@@ -167,7 +168,8 @@ proptest! {
         let contestant = rejected.contestant.clone();
         let verdict = Some(Verdict::Wa);
         let mut request = request;
-        request.runs.push(Run { id: "rejected".to_owned(), verdict, score: None, groups: Default::default(), ..rejected });
+        let groups = Default::default();
+        request.runs.push(Run { id: "rejected".to_owned(), verdict, score: None, groups, ..rejected });
         let after = board(&request);
         for row in before.rows.iter().filter(|row| row.contestant != contestant) {
             // Others may only move against the contestant's own row.
