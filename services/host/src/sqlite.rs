@@ -7,7 +7,6 @@ use sqlx::{
     migrate::Migrator,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
-use warren_rpc::Status;
 
 /// How long a statement waits for another process's write before it ends `SQLITE_BUSY`.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -42,12 +41,4 @@ pub async fn open(path: &Path, migrations: &Migrator) -> Result<SqlitePool, Open
     let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS_MAX).connect_with(options).await.map_err(failed)?;
     migrations.run(&pool).await.map_err(|error| failed(error.into()))?;
     Ok(pool)
-}
-
-/// What a caller is told when the store does not answer, whatever the cause; [`StoreError`](crate::store::StoreError)
-/// knows a damaged row from that.
-#[must_use]
-pub fn unavailable(error: &sqlx::Error) -> Status {
-    tracing::error!(error = error as &dyn std::error::Error, "the store failed");
-    Status::unavailable("the store does not answer")
 }
