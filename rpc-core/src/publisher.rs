@@ -6,11 +6,13 @@
 //! news of another.
 //!
 //! What waits to be written is bounded, and so is what was written and is not confirmed: a broker that is slow, or
-//! blocks publishers, makes publishing wait and memory stay. A message whose sender is gone is not written any more.
+//! blocks publishers, makes publishing wait, and takes no more memory. A message whose sender is gone is not written.
 //!
 //! A message that no queue takes comes back (`basic.return`) before its confirm, but lapin hands it out with *some*
 //! confirm, often another message's. So a return is matched by its own correlation id, and never says anything of
 //! the confirm that it came on.
+
+mod receipt;
 
 use std::sync::Arc;
 
@@ -24,11 +26,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+pub(crate) use self::receipt::Receipt;
 use crate::{
     amqp,
-    error::{BrokerError, CallError, PublishError, RejectReason},
-    pending::PendingCalls,
-    wire::Answer,
+    error::{BrokerError, PublishError},
 };
 
 /// Most messages that are written together.
@@ -50,54 +51,6 @@ pub(crate) struct Outgoing {
     pub(crate) properties: BasicProperties,
     pub(crate) body: Bytes,
     pub(crate) receipt: Receipt,
-}
-
-/// Who wants to know what became of a message.
-pub(crate) enum Receipt {
-    /// A call: told only if the request was not accepted, for else its reply tells.
-    Call(Uuid, Arc<PendingCalls<Answer>>),
-    /// Somebody who waits for the confirm.
-    Confirm(oneshot::Sender<Result<(), PublishError>>),
-}
-
-impl Receipt {
-    /// Whether anybody waits for the message still.
-    fn is_wanted(&self) -> bool {
-        match self {
-            Self::Call(id, calls) => calls.contains(*id),
-            Self::Confirm(waiter) => !waiter.is_closed(),
-        }
-    }
-
-    fn confirmed(self) {
-        if let Self::Confirm(waiter) = self {
-            // A waiter that is gone does not want to know.
-            let _ = waiter.send(Ok(()));
-        }
-    }
-
-    fn refused(self) {
-        match self {
-            Self::Call(id, calls) => {
-                calls.end(id, Err(RejectReason::Broker.into()));
-            }
-            Self::Confirm(waiter) => {
-                let _ = waiter.send(Err(RejectReason::Broker.into()));
-            }
-        }
-    }
-
-    fn lost(self, source: &BrokerError) {
-        let source = Some(source.clone());
-        match self {
-            Self::Call(id, calls) => {
-                calls.end(id, Err(CallError::ConnectionLost { source }));
-            }
-            Self::Confirm(waiter) => {
-                let _ = waiter.send(Err(PublishError::ConnectionLost { source }));
-            }
-        }
-    }
 }
 
 /// The sending half: cheap to clone. The tasks behind it end when the last clone is dropped.

@@ -3,9 +3,10 @@
 //! A request goes to the default exchange, routing key = method; its reply to the default exchange, routing key =
 //! `reply_to`. A message without any of Warren's headers is a request as well: JSON, without a deadline.
 
+mod answer;
+
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bytes::Bytes;
 use lapin::{
     BasicProperties,
     types::{AMQPValue, FieldTable, ShortString},
@@ -13,11 +14,8 @@ use lapin::{
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::{
-    amqp::{header_integer, header_text},
-    codec::Codec,
-    status::{Code, Status},
-};
+pub(crate) use self::answer::Answer;
+use crate::{amqp::header_integer, codec::Codec, status::Code};
 
 /// What remained of the deadline when the request was sent, in ms.
 const DEADLINE_MS: &str = "deadline-ms";
@@ -181,40 +179,6 @@ fn remaining(properties: &BasicProperties, now_ms: i64) -> Option<Duration> {
     (ms < FAR_MS).then(|| Duration::from_millis(u64::try_from(ms).unwrap_or_default()))
 }
 
-/// A reply as it arrives: read by the caller's own task.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: Option<String>,
-    pub(crate) codec: Option<Codec>,
-    pub(crate) body: Bytes,
-}
-
-impl Answer {
-    pub(crate) fn read(properties: &BasicProperties, body: Vec<u8>) -> Self {
-        let codec = match properties.content_type() {
-            None => Some(Codec::Json),
-            Some(content_type) => Codec::from_content_type(content_type.as_str()),
-        };
-        Self { status: header_text(properties, STATUS).map(str::to_owned), codec, body: body.into() }
-    }
-
-    /// The reply's body, or the status that was sent in its place.
-    pub(crate) fn into_result(self) -> Result<(Codec, Bytes), Status> {
-        let Some(codec) = self.codec else {
-            return Err(Status::internal("the reply is of an unknown content type"));
-        };
-        let Some(name) = self.status else {
-            return Ok((codec, self.body));
-        };
-        // The header is what counts; the body only adds the words.
-        let code = name.parse().unwrap_or(Code::Internal);
-        Err(match codec.decode::<Status>(&self.body) {
-            Ok(status) => Status { code, ..status },
-            Err(_) => Status::new(code, format!("status {name} without a readable message")),
-        })
-    }
-}
-
 fn unix_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
@@ -275,17 +239,5 @@ mod tests {
         assert_eq!(Head::read(&properties).tries, 2);
         assert_eq!((properties.user_id(), properties.app_id().as_ref().unwrap().as_str()), (&None, "other"));
         assert_eq!(*properties.delivery_mode(), Some(PERSISTENT));
-    }
-
-    #[test]
-    fn a_status_is_read_from_the_header_and_its_words_from_the_body() {
-        let status = Status::not_found("no problem \"x\"");
-        for codec in [Codec::Json, Codec::Msgpack] {
-            let properties = reply_properties(codec, &"test".into(), None, Some(status.code));
-            let body = codec.encode(&status).unwrap().to_vec();
-            assert_eq!(Answer::read(&properties, body).into_result().unwrap_err(), status);
-            let bare = Answer::read(&properties, b"\xff".to_vec()).into_result().unwrap_err();
-            assert_eq!(bare.code, Code::NotFound);
-        }
     }
 }
