@@ -45,6 +45,9 @@ pub(crate) struct Globals {
     /// Where the services keep what they store. [default: warren in the user's data directory]
     #[arg(long, global = true, env = "WARREN_DATA", value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
+    /// What stands before the code on new certificates: the address of a page that verifies them.
+    #[arg(long, global = true, env = "WARREN_LINK_PREFIX", value_name = "URL")]
+    pub(crate) link_prefix: Option<String>,
 }
 
 /// How results are written.

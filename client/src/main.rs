@@ -27,7 +27,7 @@ use crate::{
     commands::Session,
     failure::{Exit, Failure},
     output::{Output, note},
-    platform::Platform,
+    platform::{Platform, Settings},
 };
 
 fn main() -> ExitCode {
@@ -65,7 +65,8 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Some(Command::Methods) => commands::methods(Output { form: globals.output }),
         Some(Command::Serve(serve)) => {
             let url = address::find(globals.url.as_deref())?;
-            runtime.block_on(commands::serve(&url, &data(globals)?, serve))
+            let settings = Settings { data: &data(globals)?, link_prefix: globals.link_prefix.as_deref() };
+            runtime.block_on(commands::serve(&url, settings, serve))
         }
         Some(command) if globals.embedded => embedded(&runtime, globals, None, Some(command)),
         Some(command @ Command::Demo(_)) => demo(&runtime, globals, command),
@@ -95,7 +96,7 @@ fn embedded(
         None => Some(data(globals)?),
         Some(_) => globals.data.clone(),
     };
-    let platform = runtime.block_on(or_interrupt(Platform::start(broker, data.as_deref())))?;
+    let platform = runtime.block_on(or_interrupt(Platform::start(broker, data, globals.link_prefix.as_deref())))?;
     let _left = platform.private_url().map(|url| {
         address::Left::leave(url).map_err(|error| note(&format!("other terminals will not find this broker: {error}")))
     });

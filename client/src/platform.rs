@@ -7,6 +7,7 @@ use std::{
 
 use etcetera::{BaseStrategy, choose_base_strategy};
 use tempfile::TempDir;
+use warren_certificates::SetupError;
 use warren_proto::problems;
 use warren_rabbitmq::{Node, NodeOptions};
 use warren_rpc::{CallOptions, Client, ClientOptions, Running, ServeOptions, Service};
@@ -48,14 +49,19 @@ pub(crate) struct Platform {
 
 impl Platform {
     /// Starts the services, and a private broker unless one is given. Without `data` they store in a temporary folder.
-    pub(crate) async fn start(broker: Option<&str>, data: Option<&Path>) -> Result<Self, Failure> {
-        let (folder, temporary) = match data {
-            Some(folder) => (folder.to_owned(), None),
+    pub(crate) async fn start(
+        broker: Option<&str>,
+        data: Option<PathBuf>,
+        link_prefix: Option<&str>,
+    ) -> Result<Self, Failure> {
+        let (data, temporary) = match data {
+            Some(data) => (data, None),
             None => {
                 let folder = tempfile::tempdir().map_err(|error| Failure::internal(error.to_string()))?;
                 (folder.path().to_owned(), Some(folder))
             }
         };
+        let settings = Settings { data: &data, link_prefix };
         let (node, url) = match broker {
             Some(url) => {
                 packages::ensure_for(&ALL)?;
@@ -69,7 +75,7 @@ impl Platform {
         };
         let client = connect(&url).await?;
         let mut platform = Self { running: Vec::new(), client, url, node, _temporary: temporary };
-        match platform.serve_all(&folder).await {
+        match platform.serve_all(settings).await {
             Ok(()) => Ok(platform),
             Err(failure) => {
                 platform.stop().await;
@@ -78,10 +84,10 @@ impl Platform {
         }
     }
 
-    async fn serve_all(&mut self, data: &Path) -> Result<(), Failure> {
+    async fn serve_all(&mut self, settings: Settings<'_>) -> Result<(), Failure> {
         for name in ALL {
             let instances = if name == ServiceName::Runner { RUNNERS } else { 1 };
-            self.running.extend(serve(name, instances, &self.client, data, &ServeOptions::default()).await?);
+            self.running.extend(serve(name, instances, &self.client, settings, &ServeOptions::default()).await?);
         }
         Ok(())
     }
@@ -132,14 +138,24 @@ pub(crate) async fn stop(running: Vec<Running>) {
     futures::future::join_all(running.into_iter().map(Running::shutdown)).await;
 }
 
+/// What the services of this process are told.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings<'a> {
+    /// Where they store.
+    pub(crate) data: &'a Path,
+    /// [`warren_certificates::Options::link_prefix`].
+    pub(crate) link_prefix: Option<&'a str>,
+}
+
 /// Starts instances of a service.
 pub(crate) async fn serve(
     name: ServiceName,
     instances: u16,
     client: &Client,
-    data: &Path,
+    settings: Settings<'_>,
     options: &ServeOptions,
 ) -> Result<Vec<Running>, Failure> {
+    let Settings { data, link_prefix } = settings;
     std::fs::create_dir_all(data).map_err(|error| Failure::usage(format!("--data {}: {error}", data.display())))?;
     let failed = |error: &dyn std::error::Error| Failure::internal(error.to_string());
     match name {
@@ -158,8 +174,16 @@ pub(crate) async fn serve(
             start(&service, instances, client, options).await
         }
         ServiceName::Certificates => {
-            let certificates = warren_certificates::Options::default();
-            let service = warren_certificates::service(data, certificates).await.map_err(|error| failed(&error))?;
+            let mut certificates = warren_certificates::Options::default();
+            if let Some(link_prefix) = link_prefix {
+                certificates.link_prefix = link_prefix.to_owned();
+            }
+            let service = warren_certificates::service(data, certificates).await.map_err(|error| match error {
+                SetupError::LinkPrefix { .. } => {
+                    Failure::usage(error.to_string().replace("link_prefix", "--link-prefix"))
+                }
+                error => failed(&error),
+            })?;
             start(&service, instances, client, options).await
         }
     }

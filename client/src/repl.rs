@@ -54,8 +54,8 @@ fn interactive(runtime: &Handle, session: &Session, globals: &Globals) -> Result
     Ok(())
 }
 
-/// Flags that choose the broker or the stores: they mean nothing once a REPL runs.
-const STARTING_FLAGS: [&str; 3] = ["--url", "--embedded", "--data"];
+/// Flags that choose the broker and how services run: they mean nothing once a REPL runs.
+const STARTING_FLAGS: [&str; 4] = ["--url", "--embedded", "--data", "--link-prefix"];
 
 fn is_flag(word: &str, flag: &str) -> bool {
     word.strip_prefix(flag).is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
@@ -77,7 +77,7 @@ fn execute(runtime: &Handle, session: &Session, globals: &Globals, text: &str) -
     };
     if let Some(flag) = words.iter().find_map(|word| STARTING_FLAGS.into_iter().find(|flag| is_flag(word, flag))) {
         return Err(failed(Failure::usage(format!(
-            "{flag} belongs to the start of `warren`: here the broker is chosen"
+            "{flag} belongs to the start of `warren`: broker and services run already"
         ))));
     }
     let cli = match Cli::try_parse_from(std::iter::once("warren".to_owned()).chain(words)) {

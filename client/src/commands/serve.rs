@@ -1,15 +1,20 @@
 //! `warren serve SERVICE...`.
 
-use std::path::Path;
-
 use futures::future::select_all;
 use tokio::signal::unix::{SignalKind, signal};
 use warren_rpc::{Client, ClientOptions, ServeOptions};
 
-use crate::{address, cli::Serve, failure::Failure, output::note, packages, platform};
+use crate::{
+    address,
+    cli::Serve,
+    failure::Failure,
+    output::note,
+    packages,
+    platform::{self, Settings},
+};
 
 /// Runs instances until a signal, or until the broker ends one.
-pub(crate) async fn serve(url: &str, data: &Path, serve: &Serve) -> Result<(), Failure> {
+pub(crate) async fn serve(url: &str, settings: Settings<'_>, serve: &Serve) -> Result<(), Failure> {
     packages::ensure_for(&serve.services)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(|error| Failure::internal(error.to_string()))?;
     let options = ClientOptions { name: "warren serve".to_owned(), ..ClientOptions::default() };
@@ -17,7 +22,7 @@ pub(crate) async fn serve(url: &str, data: &Path, serve: &Serve) -> Result<(), F
     let options = ServeOptions { prefetch: serve.prefetch, drain_timeout: serve.drain_timeout, instance: None };
     let mut running = Vec::new();
     for &name in &serve.services {
-        running.extend(platform::serve(name, serve.instances, &client, data, &options).await?);
+        running.extend(platform::serve(name, serve.instances, &client, settings, &options).await?);
     }
     for instance in &running {
         note(&format!("serving as {}", instance.instance()));
