@@ -1,0 +1,212 @@
+//! The broker: a listener, its vhosts, and its connections.
+
+mod faults;
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
+
+use rustc_hash::FxHashMap;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::task::AbortHandle;
+
+pub use faults::Survives;
+
+use crate::auth::User;
+use crate::clock::Clock;
+use crate::connection::ConnectionId;
+use crate::connection::control::Control;
+use crate::connection::driver::Driver;
+use crate::connection::session::Session;
+use crate::fault::Faults;
+use crate::outbox::Outbox;
+use crate::vhost::{Vhost, VhostSettings};
+use crate::{ConnectionInfo, Options, StartError};
+
+const BACKLOG: u32 = 4096;
+
+/// A broker that runs in this process.
+///
+/// # Drop behaviour
+///
+/// Dropping it ends it: the port is free, and clients see their connections closed.
+#[derive(Debug)]
+pub struct Broker {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    listening: Mutex<Option<AbortHandle>>,
+    timers: Vec<AbortHandle>,
+}
+
+/// What the broker and its connections share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) options: Options,
+    pub(crate) users: Vec<Arc<User>>,
+    vhosts: FxHashMap<String, Arc<Vhost>>,
+    faults: Arc<Faults>,
+    connections: Mutex<FxHashMap<ConnectionId, (Arc<Control>, AbortHandle)>>,
+    next_connection: AtomicU64,
+    blocked: AtomicBool,
+    blocked_reason: RwLock<String>,
+}
+
+impl Shared {
+    pub(crate) fn vhost(&self, name: &str) -> Option<Arc<Vhost>> {
+        self.vhosts.get(name).cloned()
+    }
+
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.blocked.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn blocked_reason(&self) -> String {
+        self.blocked_reason.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn connections(&self) -> MutexGuard<'_, FxHashMap<ConnectionId, (Arc<Control>, AbortHandle)>> {
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Starts a connection's task.
+    fn serve(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr) {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%peer, "a connection is gone already: {error}");
+            return;
+        }
+        let id = ConnectionId(self.next_connection.fetch_add(1, Ordering::Relaxed));
+        let outbox = Arc::new(Outbox::new(self.options.outbox_bytes_max));
+        let control = Arc::new(Control::new(id, Some(peer), outbox));
+        let session = Session::new(Arc::clone(self), id, Arc::clone(&control));
+        let driver = Driver::new(stream, session, Arc::clone(&control));
+        let shared = Arc::clone(self);
+        // The lock is held until the task is known: it cannot take itself out before it is in.
+        let mut connections = self.connections();
+        let task = tokio::spawn(async move {
+            let end = driver.await;
+            tracing::debug!(connection = id.0, ?end, "a connection ended");
+            shared.connections().remove(&id);
+        });
+        connections.insert(id, (control, task.abort_handle()));
+    }
+}
+
+impl Broker {
+    /// Starts a broker, in about a millisecond.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves nothing behind.
+    pub async fn start(options: Options) -> Result<Broker, StartError> {
+        let users = options.users.iter().map(|user| User::new(user).map(Arc::new)).collect::<Result<_, _>>()?;
+        let (clock, faults) = (Clock::start(), Arc::new(Faults::default()));
+        let settings = VhostSettings { strict: options.strict, body_bytes_max: options.body_bytes_max };
+        let vhosts: FxHashMap<String, Arc<Vhost>> = options
+            .vhosts
+            .iter()
+            .map(|name| (name.clone(), Arc::new(Vhost::new(name, clock, settings, Arc::clone(&faults)))))
+            .collect();
+        let listener = listen(options.listen).await?;
+        let address = listener.local_addr().map_err(|source| StartError::Listen { address: options.listen, source })?;
+        let timers = vhosts
+            .values()
+            .map(|vhost| {
+                let vhost = Arc::clone(vhost);
+                tokio::spawn(async move { vhost.run_timers().await }).abort_handle()
+            })
+            .collect();
+        let shared = Arc::new(Shared {
+            options,
+            users,
+            vhosts,
+            faults,
+            connections: Mutex::default(),
+            next_connection: AtomicU64::new(1),
+            blocked: AtomicBool::new(false),
+            blocked_reason: RwLock::default(),
+        });
+        let listening = Mutex::new(Some(spawn_accepting(listener, &shared)));
+        Ok(Broker { shared, address, listening, timers })
+    }
+
+    /// The address of the vhost `/`, for the first user: `amqp://guest:guest@127.0.0.1:24817/%2f`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        self.url_of_vhost("/")
+    }
+
+    /// The address of a vhost, for the first user.
+    #[must_use]
+    pub fn url_of_vhost(&self, vhost: &str) -> String {
+        let (name, password) =
+            self.shared.options.users.first().map_or(("", ""), |user| (user.name.as_str(), user.password.as_str()));
+        format!("amqp://{}:{}@{}/{}", escaped(name), escaped(password), self.address, escaped(vhost))
+    }
+
+    /// Where the broker listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The connections that are open, in the order in which they came.
+    #[must_use]
+    pub fn connections(&self) -> Vec<ConnectionInfo> {
+        let mut list: Vec<ConnectionInfo> =
+            self.shared.connections().values().map(|(control, _)| control.info()).collect();
+        list.sort_by_key(|info| info.id);
+        list
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        if let Some(listening) = self.listening.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            listening.abort();
+        }
+        self.timers.iter().for_each(AbortHandle::abort);
+        self.shared.connections().drain().for_each(|(_, (_, task))| task.abort());
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
+    let listen = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        // A restart comes back to its port while old connections linger there.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    listen().map_err(|source| StartError::Listen { address, source })
+}
+
+fn spawn_accepting(listener: TcpListener, shared: &Arc<Shared>) -> AbortHandle {
+    let shared = Arc::clone(shared);
+    let accepting = tokio::spawn(async move {
+        loop {
+            match listener.accept().await {
+                Ok((stream, peer)) => shared.serve(stream, peer),
+                Err(error) => {
+                    // Out of file descriptors, most likely: it passes when some connection ends.
+                    tracing::warn!("a connection cannot be accepted: {error}");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+        }
+    });
+    accepting.abort_handle()
+}
+
+/// Percent-encoding of what is not unreserved in a URL (RFC 3986, 2.3).
+fn escaped(text: &str) -> String {
+    let escape = |byte: &u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(*byte).to_string(),
+        byte => format!("%{byte:02x}"),
+    };
+    text.as_bytes().iter().map(escape).collect()
+}

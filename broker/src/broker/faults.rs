@@ -1,0 +1,132 @@
+//! Faults from code.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use super::{Broker, listen, spawn_accepting};
+use crate::connection::ConnectionId;
+use crate::connection::control::Control;
+use crate::{StartError, Tampering};
+
+/// A client that does not answer a restart's close is cut off after this.
+const RESTART_PATIENCE: Duration = Duration::from_secs(1);
+
+/// What a restart leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Survives {
+    /// Durable queues and exchanges with their bindings, and the persistent messages in them: as a RabbitMQ that is restarted.
+    Durable,
+    /// Nothing: as a RabbitMQ whose disk was lost.
+    Nothing,
+}
+
+impl Broker {
+    fn control(&self, id: ConnectionId) -> Option<Arc<Control>> {
+        self.shared.connections().get(&id).map(|(control, _)| Arc::clone(control))
+    }
+
+    fn controls(&self) -> Vec<Arc<Control>> {
+        self.shared.connections().values().map(|(control, _)| Arc::clone(control)).collect()
+    }
+
+    /// Cuts a connection without a word, and returns when everything it held is given back. One that is gone is left alone.
+    pub async fn cut(&self, id: ConnectionId) {
+        if let Some(control) = self.control(id) {
+            control.cut();
+            control.ended().await;
+        }
+    }
+
+    /// Cuts every connection without a word, and returns when everything they held is given back.
+    pub async fn cut_all(&self) {
+        let controls = self.controls();
+        controls.iter().for_each(|control| control.cut());
+        for control in controls {
+            control.ended().await;
+        }
+    }
+
+    /// Freezes a connection, or lets it go on: it stays open, but nothing is read or written, no heartbeat either.
+    pub fn freeze(&self, id: ConnectionId, frozen: bool) {
+        if let Some(control) = self.control(id) {
+            control.set_frozen(frozen);
+        }
+    }
+
+    /// Delays everything on a connection by so much, in each direction. Zero ends it.
+    pub fn delay(&self, id: ConnectionId, delay: Duration) {
+        if let Some(control) = self.control(id) {
+            control.set_delay(delay);
+        }
+    }
+
+    /// Blocks publishers, as RabbitMQ does when memory or disk runs out: a connection that publishes is told so (`connection.blocked`), and
+    /// read no further until [`Broker::unblock_publishers`]. `reason` is at most 255 bytes; RabbitMQ says `low on memory`.
+    ///
+    /// # Panics
+    ///
+    /// If the reason is longer.
+    pub fn block_publishers(&self, reason: &str) {
+        assert!(reason.len() <= 255, "the reason has to fit a short string of 255 bytes");
+        *self.shared.blocked_reason.write().unwrap_or_else(PoisonError::into_inner) = reason.to_owned();
+        self.shared.blocked.store(true, Ordering::Release);
+    }
+
+    /// Lets publishers go on.
+    pub fn unblock_publishers(&self) {
+        self.shared.blocked.store(false, Ordering::Release);
+        self.controls().iter().for_each(|control| control.outbox.wake());
+    }
+
+    /// Tampers with the `nth` delivery from now (1: the next) of a queue, in any vhost.
+    pub fn tamper_with_delivery(&self, queue: &str, nth: u64, tampering: Tampering) {
+        self.shared.faults.plan_delivery(queue, nth, tampering);
+    }
+
+    /// Tampers with the `nth` publisher confirm from now (1: the next).
+    pub fn tamper_with_confirm(&self, nth: u64, tampering: Tampering) {
+        self.shared.faults.plan_confirm(nth, tampering);
+    }
+
+    /// Drops and repeats deliveries and confirms at random, by shares of one: the same for the same seed and the same order of events.
+    pub fn tamper_at_random(&self, seed: u64, drop_share: f64, repeat_share: f64) {
+        self.shared.faults.randomize(seed, drop_share, repeat_share);
+    }
+
+    /// Ends all tampering.
+    pub fn stop_tampering(&self) {
+        self.shared.faults.clear();
+    }
+
+    /// Restarts: clients are told to go (320), nobody can connect for `downtime`, and only what `survives` is there again.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::Listen`] if another program took the port meanwhile.
+    ///
+    /// # Cancel safety
+    ///
+    /// Not cancel safe: a restart that is dropped may leave a broker that does not listen. Restart it again then.
+    pub async fn restart(&self, survives: Survives, downtime: Duration) -> Result<(), StartError> {
+        if let Some(listening) = self.listening.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            listening.abort();
+        }
+        let controls = self.controls();
+        controls.iter().for_each(|control| control.force_out());
+        for control in controls {
+            if tokio::time::timeout(RESTART_PATIENCE, control.ended()).await.is_err() {
+                control.cut();
+                control.ended().await;
+            }
+        }
+        for vhost in self.shared.vhosts.values() {
+            vhost.with(|state| state.forget(survives == Survives::Durable));
+        }
+        tokio::time::sleep(downtime).await;
+        let listener = listen(self.address).await?;
+        let accepting = spawn_accepting(listener, &self.shared);
+        *self.listening.lock().unwrap_or_else(PoisonError::into_inner) = Some(accepting);
+        Ok(())
+    }
+}

@@ -1,0 +1,10 @@
+//! A connection: [`session`] is what it says, without I/O; [`driver`] moves its bytes.
+
+pub(crate) mod control;
+pub(crate) mod driver;
+pub(crate) mod handshake;
+pub(crate) mod session;
+
+/// A connection, for as long as the broker lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConnectionId(pub(crate) u64);

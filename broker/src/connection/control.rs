@@ -1,0 +1,122 @@
+//! What the broker's owner sees of a connection, and can do to it.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use super::ConnectionId;
+use crate::outbox::Outbox;
+
+/// Who a client is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ConnectionInfo {
+    /// Its number.
+    pub id: ConnectionId,
+    /// Where it comes from.
+    pub peer: Option<SocketAddr>,
+    /// The user, once it is known.
+    pub user: Option<String>,
+    /// The vhost, once it is open.
+    pub vhost: Option<String>,
+    /// What the client calls the connection: `connection_name` in its properties.
+    pub name: Option<String>,
+}
+
+/// The handle of one connection.
+#[derive(Debug)]
+pub(crate) struct Control {
+    pub(crate) outbox: Arc<Outbox>,
+    info: Mutex<ConnectionInfo>,
+    cut: AtomicBool,
+    frozen: AtomicBool,
+    forced_out: AtomicBool,
+    delay_us: AtomicU64,
+    /// The task has ended, and what it held is given back.
+    ended: Notify,
+    has_ended: AtomicBool,
+}
+
+impl Control {
+    pub(crate) fn new(id: ConnectionId, peer: Option<SocketAddr>, outbox: Arc<Outbox>) -> Control {
+        let info = ConnectionInfo { id, peer, user: None, vhost: None, name: None };
+        Control {
+            outbox,
+            info: Mutex::new(info),
+            cut: AtomicBool::new(false),
+            frozen: AtomicBool::new(false),
+            forced_out: AtomicBool::new(false),
+            delay_us: AtomicU64::new(0),
+            ended: Notify::new(),
+            has_ended: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn info(&self) -> ConnectionInfo {
+        self.info.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn update_info(&self, update: impl FnOnce(&mut ConnectionInfo)) {
+        update(&mut self.info.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    pub(crate) fn cut(&self) {
+        self.cut.store(true, Ordering::Release);
+        self.outbox.wake();
+    }
+
+    pub(crate) fn is_cut(&self) -> bool {
+        self.cut.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_frozen(&self, frozen: bool) {
+        self.frozen.store(frozen, Ordering::Release);
+        self.outbox.wake();
+    }
+
+    pub(crate) fn is_frozen(&self) -> bool {
+        self.frozen.load(Ordering::Acquire)
+    }
+
+    /// Asks the client to go: `connection.close` with 320.
+    pub(crate) fn force_out(&self) {
+        self.forced_out.store(true, Ordering::Release);
+        self.outbox.wake();
+    }
+
+    /// Says once whether [`Control::force_out`] was called.
+    pub(crate) fn take_forced_out(&self) -> bool {
+        self.forced_out.load(Ordering::Relaxed) && self.forced_out.swap(false, Ordering::AcqRel)
+    }
+
+    /// Whether the task has to look again: something was set while it ran.
+    pub(crate) fn has_news(&self) -> bool {
+        self.is_cut() || self.is_frozen() || self.forced_out.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_delay(&self, delay: Duration) {
+        self.delay_us.store(u64::try_from(delay.as_micros()).unwrap_or(u64::MAX), Ordering::Release);
+        self.outbox.wake();
+    }
+
+    pub(crate) fn delay(&self) -> Duration {
+        Duration::from_micros(self.delay_us.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn set_ended(&self) {
+        self.has_ended.store(true, Ordering::Release);
+        self.ended.notify_waiters();
+    }
+
+    pub(crate) async fn ended(&self) {
+        let ended = self.ended.notified();
+        tokio::pin!(ended);
+        ended.as_mut().enable();
+        if !self.has_ended.load(Ordering::Acquire) {
+            ended.await;
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! An AMQP 0-9-1 broker in the process, with RabbitMQ's manners: for development and tests. RabbitMQ is for production.
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use warren_broker::{Broker, Options};
+//!
+//! let broker = Broker::start(Options::default()).await?; // any free port on 127.0.0.1
+//! println!("{}", broker.url()); // amqp://guest:guest@127.0.0.1:24817/%2f
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Everything is kept in memory. Any AMQP 0-9-1 client works; what is not there is refused as RabbitMQ refuses it: transactions (540),
+//! streams (an unknown `x-queue-type`).
+//!
+//! Faults happen on demand: connections are cut, frozen and delayed ([`Broker::cut`], [`Broker::freeze`], [`Broker::delay`]), publishers
+//! blocked ([`Broker::block_publishers`]), deliveries and confirms dropped and repeated ([`Broker::tamper_with_delivery`],
+//! [`Broker::tamper_with_confirm`], [`Broker::tamper_at_random`]), and the broker restarted ([`Broker::restart`]).
+//!
+//! Reading order, from the wire inwards: `wire` (bytes to commands), `connection` (`session`: what is said; `driver`: moving bytes),
+//! `vhost` (the state machine behind one lock), `exchange`, `queue` and `channel` (its parts, pure), `outbox` (what is to be sent).
+//!
+//! Invariants:
+//! - nothing but `connection::driver` and `broker` does I/O;
+//! - a vhost's lock comes before an outbox's, and nothing waits while it holds either;
+//! - a message is copied once when it comes in and once when it goes out; its properties are decoded only where they are changed.
+
+mod auth;
+mod broker;
+mod channel;
+mod clock;
+mod connection;
+mod error;
+mod exchange;
+mod fault;
+mod message;
+mod names;
+mod options;
+mod outbox;
+mod queue;
+mod vhost;
+mod wire;
+
+pub use broker::{Broker, Survives};
+pub use connection::ConnectionId;
+pub use connection::control::ConnectionInfo;
+pub use error::StartError;
+pub use fault::Tampering;
+pub use options::{Options, Permissions, UserOptions};

@@ -1,0 +1,90 @@
+//! How a broker is started.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+/// How a broker is started. The default is a broker for tests: any free port on 127.0.0.1, the vhost `/`, and `guest` with the password `guest`.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where to listen. Port 0, the default, takes a free one.
+    pub listen: SocketAddr,
+    /// The virtual hosts. Default: `/`.
+    pub vhosts: Vec<String>,
+    /// Who may connect. Default: `guest` with the password `guest`, everywhere.
+    pub users: Vec<UserOptions>,
+    /// What the broker proposes as heartbeat; a client may ask for less or none. Default: 60 s, as RabbitMQ.
+    pub heartbeat: Duration,
+    /// The largest frame that is agreed to, in bytes. Default: 131,072, as RabbitMQ. At least 4,096.
+    pub frame_max: u32,
+    /// The most channels of one connection. Default: 2,047, as RabbitMQ.
+    pub channel_max: u16,
+    /// The largest message body, in bytes; a larger one closes the channel (406). Default: 128 MiB, as RabbitMQ 3.
+    pub body_bytes_max: u64,
+    /// When so many bytes wait to be read by a client, its consumers are given nothing more. Default: 1 MiB.
+    pub outbox_bytes_max: usize,
+    /// Refuses transient queues that are not exclusive, as later RabbitMQ 4 can. Default: false.
+    pub strict: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            listen: (Ipv4Addr::LOCALHOST, 0).into(),
+            vhosts: vec!["/".to_owned()],
+            users: vec![UserOptions::new("guest", "guest")],
+            heartbeat: Duration::from_secs(60),
+            frame_max: 131_072,
+            channel_max: 2047,
+            body_bytes_max: 128 << 20,
+            outbox_bytes_max: 1 << 20,
+            strict: false,
+        }
+    }
+}
+
+/// A user.
+#[derive(Debug, Clone)]
+pub struct UserOptions {
+    /// The name.
+    pub name: String,
+    /// The password, as it is: this broker is for development and tests.
+    pub password: String,
+    /// What the user may do, by vhost; it may enter no other. None: everything, everywhere.
+    pub permissions: Option<Vec<(String, Permissions)>>,
+}
+
+impl UserOptions {
+    /// A user who may do everything, everywhere.
+    #[must_use]
+    pub fn new(name: impl Into<String>, password: impl Into<String>) -> UserOptions {
+        UserOptions { name: name.into(), password: password.into(), permissions: None }
+    }
+
+    /// The same user, confined to the vhosts that are named so.
+    #[must_use]
+    pub fn permitted(mut self, vhost: impl Into<String>, permissions: Permissions) -> UserOptions {
+        self.permissions.get_or_insert_default().push((vhost.into(), permissions));
+        self
+    }
+}
+
+/// What a user may do in a vhost: regular expressions that are looked for in a resource's name, so anchor them (`^mine-`). An empty one
+/// matches nothing. The default exchange is called `amq.default` here.
+#[derive(Debug, Clone)]
+pub struct Permissions {
+    /// To declare and delete.
+    pub configure: String,
+    /// To publish to, and to bind as a destination.
+    pub write: String,
+    /// To consume from, purge, and bind from.
+    pub read: String,
+}
+
+impl Permissions {
+    /// Everything.
+    #[must_use]
+    pub fn all() -> Permissions {
+        let all = || ".*".to_owned();
+        Permissions { configure: all(), write: all(), read: all() }
+    }
+}

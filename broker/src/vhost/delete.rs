@@ -1,0 +1,158 @@
+//! What goes: queues, exchanges, channels, and everything that goes with them.
+
+use std::sync::Arc;
+
+use amq_protocol::protocol::{AMQPClass, basic, exchange, queue};
+
+use super::State;
+use super::declare::check_not_default;
+use crate::auth::Access;
+use crate::channel::ChannelId;
+use crate::connection::ConnectionId;
+use crate::error::Refusal;
+use crate::exchange::Destination;
+use crate::queue::QueueId;
+
+impl State {
+    pub(super) fn delete_queue_by_name(&mut self, channel: ChannelId, delete: &queue::Delete) -> Result<(), Refusal> {
+        let name = self.queue_name(channel, delete.queue.as_str())?;
+        self.check_channel_access(channel, Access::Configure, "queue", &name)?;
+        let mut message_count = 0;
+        if let Some(id) = self.queue_names.get(&name).copied() {
+            self.check_exclusive(channel, id)?;
+            let title = self.queue_title(&name);
+            let Some(queue) = self.queues.get(&id) else { return Ok(()) };
+            if delete.if_unused && !queue.consumers.is_empty() {
+                return Err(Refusal::precondition(format!("{title} in use")));
+            }
+            if delete.if_empty && !queue.ready.is_empty() {
+                return Err(Refusal::precondition(format!("{title} not empty")));
+            }
+            message_count = u32::try_from(queue.ready.len()).unwrap_or(u32::MAX);
+            self.delete_queue(id);
+        }
+        if !delete.nowait {
+            let answer = queue::DeleteOk { message_count };
+            self.send(channel, &AMQPClass::Queue(queue::AMQPMethod::DeleteOk(answer)));
+        }
+        Ok(())
+    }
+
+    pub(super) fn purge(&mut self, channel: ChannelId, purge: &queue::Purge) -> Result<(), Refusal> {
+        let name = self.queue_name(channel, purge.queue.as_str())?;
+        self.check_channel_access(channel, Access::Read, "queue", &name)?;
+        let id = self.queue_id(&name)?;
+        self.check_exclusive(channel, id)?;
+        let Some(queue) = self.queues.get_mut(&id) else { return Ok(()) };
+        let message_count = u32::try_from(queue.ready.clear()).unwrap_or(u32::MAX);
+        if !purge.nowait {
+            self.send(channel, &AMQPClass::Queue(queue::AMQPMethod::PurgeOk(queue::PurgeOk { message_count })));
+        }
+        Ok(())
+    }
+
+    /// Deletes a queue: its consumers are told, its bindings go.
+    pub(super) fn delete_queue(&mut self, id: QueueId) {
+        let Some(queue) = self.queues.remove(&id) else { return };
+        self.queue_names.remove(&queue.name);
+        for consumer in queue.consumers.ids() {
+            let Some(consumer) = self.consumers.remove(&consumer) else { continue };
+            let Some(open) = self.channels.get_mut(&consumer.channel) else { continue };
+            open.consumers.remove(&consumer.tag);
+            if open.link.cancel_notify {
+                let cancel = basic::Cancel { consumer_tag: (*consumer.tag).into(), nowait: true };
+                self.send(consumer.channel, &AMQPClass::Basic(basic::AMQPMethod::Cancel(cancel)));
+            }
+        }
+        if queue.bindings > 0 {
+            self.unbind_everywhere(&Destination::Queue(id));
+        }
+    }
+
+    fn unbind_everywhere(&mut self, destination: &Destination) {
+        let sources = self.exchanges.values_mut();
+        let touched: Vec<Arc<str>> = sources
+            .filter_map(|exchange| {
+                let removed = exchange.unbind(|binding| binding.destination == *destination);
+                (removed > 0).then(|| Arc::clone(&exchange.name))
+            })
+            .collect();
+        touched.iter().for_each(|source| self.delete_exchange_if_unbound(source));
+    }
+
+    pub(super) fn delete_exchange_by_name(
+        &mut self,
+        channel: ChannelId,
+        delete: &exchange::Delete,
+    ) -> Result<(), Refusal> {
+        let name = delete.exchange.as_str();
+        check_not_default(name)?;
+        if name.starts_with("amq.") {
+            return Err(Refusal::access(format!("exchange name '{name}' contains reserved prefix 'amq.*'")));
+        }
+        self.check_channel_access(channel, Access::Configure, "exchange", name)?;
+        if let Some(existing) = self.exchanges.get(name) {
+            if delete.if_unused && !existing.bindings().is_empty() {
+                return Err(Refusal::precondition(format!("{} in use", self.exchange_title(name))));
+            }
+            self.delete_exchange(name);
+        }
+        if !delete.nowait {
+            self.send(channel, &AMQPClass::Exchange(exchange::AMQPMethod::DeleteOk(exchange::DeleteOk {})));
+        }
+        Ok(())
+    }
+
+    fn delete_exchange(&mut self, name: &str) {
+        let Some(gone) = self.exchanges.remove(name) else { return };
+        self.unbind_everywhere(&Destination::Exchange(gone.name));
+    }
+
+    /// An auto-delete exchange goes with its last binding.
+    pub(super) fn delete_exchange_if_unbound(&mut self, name: &str) {
+        let unbound =
+            |exchange: &crate::exchange::Exchange| exchange.options.auto_delete && exchange.bindings().is_empty();
+        if self.exchanges.get(name).is_some_and(unbound) {
+            self.delete_exchange(name);
+        }
+    }
+
+    /// Closes a channel: its consumers go, what they had comes back.
+    pub(crate) fn close_channel(&mut self, id: ChannelId) {
+        self.flush_confirms(id);
+        let Some(open) = self.channels.get_mut(&id) else { return };
+        let consumers: Vec<_> = open.consumers.values().copied().collect();
+        if let Some(replies) = open.replies.take() {
+            self.replies.remove(&replies.token);
+        }
+        // Consumers first: what comes back must not be given to them again.
+        let queues: Vec<QueueId> =
+            consumers.into_iter().filter_map(|consumer| self.detach_consumer(consumer)).collect();
+        self.requeue_all(id);
+        self.channels.remove(&id);
+        queues.into_iter().for_each(|queue| self.after_consumer_left(queue));
+        self.settle_down();
+    }
+
+    /// What is exclusive to a connection goes with it. Its channels are closed already.
+    pub(crate) fn close_connection(&mut self, connection: ConnectionId) {
+        let owned = self.queues.values().filter(|queue| queue.options.owner == Some(connection));
+        let owned: Vec<QueueId> = owned.map(|queue| queue.id).collect();
+        owned.into_iter().for_each(|queue| self.delete_queue(queue));
+    }
+
+    /// Forgets what does not survive a restart: everything, or what is not durable.
+    pub(crate) fn forget(&mut self, keep_durable: bool) {
+        let durable =
+            |queue: &crate::queue::Queue| keep_durable && queue.options.durable && queue.options.owner.is_none();
+        let gone: Vec<QueueId> = self.queues.values().filter(|queue| !durable(queue)).map(|queue| queue.id).collect();
+        gone.into_iter().for_each(|queue| self.delete_queue(queue));
+        for queue in self.queues.values_mut() {
+            queue.ready.retain(|entry| entry.message.traits.persistent || queue.options.settings.quorum);
+        }
+        let standard = |name: &str| name.is_empty() || name.starts_with("amq.");
+        let gone = self.exchanges.values().filter(|it| !(standard(&it.name) || keep_durable && it.options.durable));
+        let gone: Vec<Arc<str>> = gone.map(|exchange| Arc::clone(&exchange.name)).collect();
+        gone.iter().for_each(|exchange| self.delete_exchange(exchange));
+    }
+}

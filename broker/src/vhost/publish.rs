@@ -1,0 +1,185 @@
+//! Messages that come in.
+
+use std::sync::Arc;
+
+use amq_protocol::protocol::{AMQPClass, basic};
+
+use super::State;
+use crate::auth::Access;
+use crate::channel::ChannelId;
+use crate::channel::confirms::Confirm;
+use crate::error::Refusal;
+use crate::fault::Tampering;
+use crate::message::Message;
+use crate::queue::QueueId;
+use crate::queue::arguments::Overflow;
+use crate::vhost::dead_letter::Reason;
+use crate::vhost::replies;
+use crate::wire::decoder::Publish;
+use crate::wire::{encode, properties};
+
+const NO_ROUTE: u16 = 312;
+
+impl State {
+    /// Takes a message in and routes it; with confirms, its publisher will be told.
+    ///
+    /// # Errors
+    ///
+    /// What RabbitMQ refuses: no such exchange, no permission, a forged user, an expiration that is no number.
+    pub(crate) fn publish(&mut self, channel: ChannelId, publish: Publish) -> Result<(), Refusal> {
+        let Some(open) = self.channels.get_mut(&channel) else { return Ok(()) };
+        let user = Arc::clone(&open.link.user);
+        self.check_publish(&publish, &user)?;
+        let mut message = publish.message;
+        if properties::read(message.properties()).is_ok_and(|read| read.reply_to == Some(replies::NAME.as_bytes())) {
+            message = self.with_reply_address(channel, &message)?;
+        }
+        let tag =
+            self.channels.get_mut(&channel).and_then(|open| open.confirms.as_mut()).map(|confirms| confirms.take_tag());
+        let (routed, accepted) = self.route_and_enqueue(&message);
+        if !routed && publish.mandatory {
+            self.return_message(channel, &message);
+        }
+        if let Some(tag) = tag {
+            self.confirm(channel, tag, accepted);
+        }
+        Ok(())
+    }
+
+    fn check_publish(&self, publish: &Publish, user: &crate::auth::User) -> Result<(), Refusal> {
+        let message = &publish.message;
+        let (size, limit) = (message.body().len() as u64, self.settings.body_bytes_max);
+        if size > limit {
+            let text = format!("message size {size} is larger than configured max size {limit}");
+            return Err(Refusal::precondition(text));
+        }
+        let exchange = self.exchange(message.exchange())?;
+        self.check_access(user, Access::Write, "exchange", message.exchange())?;
+        if exchange.options.internal {
+            let text = format!("cannot publish to internal {}", self.exchange_title(message.exchange()));
+            return Err(Refusal::access(text));
+        }
+        if publish.immediate {
+            return Err(Refusal::not_implemented("immediate=true"));
+        }
+        let Ok(read) = properties::read(message.properties()) else { return Ok(()) };
+        if let Some(expiration) = read.expiration {
+            check_expiration(expiration)?;
+        }
+        match read.user_id {
+            Some(claimed) if claimed != user.name.as_bytes() => Err(Refusal::precondition(format!(
+                "user_id property set to '{}' but authenticated user was '{}'",
+                String::from_utf8_lossy(claimed),
+                user.name
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the message had anywhere to go, and whether all who were to have it took it.
+    fn route_and_enqueue(&mut self, message: &Arc<Message>) -> (bool, bool) {
+        if message.exchange().is_empty() && message.routing_key().starts_with(replies::PREFIX.as_bytes()) {
+            return (self.deliver_reply(message), true);
+        }
+        let mut routed = std::mem::take(&mut self.routed);
+        self.route(message, &mut routed);
+        let mut accepted = true;
+        for queue in &routed {
+            accepted &= self.enqueue(*queue, Arc::clone(message));
+        }
+        let found = !routed.is_empty();
+        routed.clear();
+        self.routed = routed;
+        (found, accepted)
+    }
+
+    /// Puts a message into a queue and gives out what can be. Says `false` if the queue is full and refuses.
+    pub(super) fn enqueue(&mut self, id: QueueId, message: Arc<Message>) -> bool {
+        let now = self.now;
+        let Some(queue) = self.queues.get_mut(&id) else { return true };
+        if queue.rejects_overflow() && queue.would_overflow(&message) {
+            if queue.settings().overflow == Overflow::RejectPublishDlx {
+                let entry = queue.entry(message, now);
+                self.bury(id, entry, Reason::MaxLength);
+            }
+            return false;
+        }
+        let entry = queue.entry(message, now);
+        queue.ready.push(entry);
+        self.dispatch(id);
+        true
+    }
+
+    fn return_message(&mut self, channel: ChannelId, message: &Arc<Message>) {
+        let Some(open) = self.channels.get(&channel) else { return };
+        let method = AMQPClass::Basic(basic::AMQPMethod::Return(basic::Return {
+            reply_code: NO_ROUTE,
+            reply_text: "NO_ROUTE".into(),
+            exchange: message.exchange().into(),
+            routing_key: message.routing_key_text().into(),
+        }));
+        let (number, link) = (open.number, Arc::clone(&open.link));
+        link.outbox.append_content(number, link.frame_max, message, None, |out| encode::method(out, number, &method));
+        self.wake(&link.outbox);
+    }
+
+    /// Tells the publisher, now or with others.
+    fn confirm(&mut self, channel: ChannelId, tag: u64, accepted: bool) {
+        let tampering = self.faults.on_confirm();
+        let Some(open) = self.channels.get_mut(&channel) else { return };
+        let Some(confirms) = &mut open.confirms else { return };
+        match (tampering, accepted) {
+            (Tampering::Drop, _) => {
+                let before = confirms.leave_untold();
+                self.tell(channel, before);
+            }
+            (Tampering::None, true) => {
+                let before = confirms.accept(tag);
+                self.tell(channel, before);
+                if self.confirming.last() != Some(&channel) {
+                    self.confirming.push(channel);
+                }
+            }
+            (tampering, accepted) => {
+                let before = confirms.flush();
+                self.tell(channel, before);
+                let confirm = if accepted { Confirm::Ack { tag, multiple: false } } else { Confirm::Nack { tag } };
+                self.tell(channel, Some(confirm));
+                if tampering == Tampering::Repeat {
+                    self.tell(channel, Some(confirm));
+                }
+            }
+        }
+    }
+
+    /// Tells a channel's publisher what is accepted and not told yet.
+    pub(super) fn flush_confirms(&mut self, channel: ChannelId) {
+        let confirm = self.channels.get_mut(&channel).and_then(|open| open.confirms.as_mut()?.flush());
+        self.tell(channel, confirm);
+    }
+
+    fn tell(&mut self, channel: ChannelId, confirm: Option<Confirm>) {
+        let (Some(confirm), Some(open)) = (confirm, self.channels.get(&channel)) else { return };
+        let (number, outbox) = (open.number, Arc::clone(&open.link.outbox));
+        outbox.append(|out| match confirm {
+            Confirm::Ack { tag, multiple } => encode::ack(out, number, tag, multiple),
+            Confirm::Nack { tag } => encode::nack(out, number, tag),
+        });
+        self.wake(&outbox);
+    }
+}
+
+/// RabbitMQ takes a decimal number of milliseconds.
+fn check_expiration(expiration: &[u8]) -> Result<(), Refusal> {
+    let text = String::from_utf8_lossy(expiration);
+    let unsigned = text.trim_start_matches(['-', '+']);
+    let digits = unsigned.bytes().take_while(u8::is_ascii_digit).count();
+    let rest = &unsigned[digits..];
+    let reason = match text.parse::<i128>() {
+        Ok(0..) => return Ok(()),
+        Ok(number) => format!("{{value_negative,{number}}}"),
+        Err(_) if digits == 0 => "no_integer".to_owned(),
+        Err(_) => format!("{{leftover_string,\"{rest}\"}}"),
+    };
+    Err(Refusal::precondition(format!("invalid expiration '{text}': {reason}")))
+}

@@ -1,0 +1,352 @@
+//! Frames to commands: methods decoded, contents assembled (AMQP 0-9-1, 4.2.6). No I/O.
+
+use std::sync::Arc;
+
+use amq_protocol::protocol::{AMQPClass, AMQPHardError, parse_class};
+use rustc_hash::FxHashMap;
+
+use super::frame::{self, Frame, Next};
+use super::{nesting, properties};
+use crate::error::Refusal;
+use crate::message::{Message, Traits};
+
+/// What a client asks for.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Publish(Publish),
+    Ack { channel: u16, delivery_tag: u64, multiple: bool },
+    Method { channel: u16, method: Box<AMQPClass> },
+}
+
+/// A whole `basic.publish` with its content.
+#[derive(Debug)]
+pub(crate) struct Publish {
+    pub(crate) channel: u16,
+    pub(crate) mandatory: bool,
+    pub(crate) immediate: bool,
+    pub(crate) message: Arc<Message>,
+}
+
+/// A content on its way.
+struct Partial {
+    exchange: Arc<str>,
+    mandatory: bool,
+    immediate: bool,
+    content: Vec<u8>,
+    routing_key_bytes: usize,
+    /// Known when the header frame has come.
+    header: Option<Header>,
+}
+
+struct Header {
+    properties_bytes: usize,
+    missing_bytes: u64,
+}
+
+/// Turns what is read from one connection into commands.
+pub(crate) struct Decoder {
+    /// Bytes of a frame, with its overhead.
+    pub(crate) frame_max: usize,
+    /// Limit of a body, in bytes.
+    body_bytes_max: u64,
+    /// The beginning of a frame whose end has not come yet.
+    rest: Vec<u8>,
+    partial: FxHashMap<u16, Partial>,
+    /// The exchange of the last publish: clients publish to one for long stretches.
+    last_exchange: Arc<str>,
+}
+
+impl Decoder {
+    pub(crate) fn new(frame_max: usize, body_bytes_max: u64) -> Decoder {
+        Decoder {
+            frame_max,
+            body_bytes_max,
+            rest: Vec::new(),
+            partial: FxHashMap::default(),
+            last_exchange: Arc::from(""),
+        }
+    }
+
+    /// Adds the commands in `bytes` to `commands`.
+    ///
+    /// # Errors
+    ///
+    /// What ends the connection. The commands before it are in `commands`.
+    pub(crate) fn feed(&mut self, bytes: &[u8], commands: &mut Vec<Command>) -> Result<(), Refusal> {
+        if self.rest.is_empty() {
+            let used = self.frames(bytes, commands)?;
+            self.rest.extend_from_slice(&bytes[used..]);
+            return Ok(());
+        }
+        let mut joined = std::mem::take(&mut self.rest);
+        joined.extend_from_slice(bytes);
+        let used = self.frames(&joined, commands)?;
+        if used < joined.len() {
+            joined.drain(..used);
+            self.rest = joined;
+        }
+        Ok(())
+    }
+
+    fn frames(&mut self, bytes: &[u8], commands: &mut Vec<Command>) -> Result<usize, Refusal> {
+        let mut at = 0;
+        loop {
+            match frame::next(&bytes[at..], self.frame_max) {
+                Next::Frame(frame, length) => {
+                    self.frame(frame, commands)?;
+                    at += length;
+                }
+                Next::Incomplete(_) => return Ok(at),
+                Next::TooLarge { kind, payload_bytes } => {
+                    let limit = self.frame_max - frame::OVERHEAD;
+                    let text = format!("type {kind}, all octets = <<>>: {{frame_too_large,{payload_bytes},{limit}}}");
+                    return Err(Refusal::hard(AMQPHardError::FRAMEERROR, text));
+                }
+                Next::NoEnd { kind, found } => {
+                    let text = format!("type {kind}, all octets = <<>>: {{invalid_frame_end_marker,{found}}}");
+                    return Err(Refusal::hard(AMQPHardError::FRAMEERROR, text));
+                }
+            }
+        }
+    }
+
+    fn frame(&mut self, frame: Frame<'_>, commands: &mut Vec<Command>) -> Result<(), Refusal> {
+        match frame.kind {
+            frame::METHOD => self.method(frame.channel, frame.payload, commands),
+            frame::HEADER => self.header(frame.channel, frame.payload, commands),
+            frame::BODY => self.body(frame.channel, frame.payload, commands),
+            frame::HEARTBEAT => Ok(()),
+            kind => Err(Refusal::hard(AMQPHardError::FRAMEERROR, format!("unknown frame type {kind}"))),
+        }
+    }
+
+    fn method(&mut self, channel: u16, payload: &[u8], commands: &mut Vec<Command>) -> Result<(), Refusal> {
+        if !self.partial.is_empty() && self.partial.contains_key(&channel) && !closes_channel(payload) {
+            let text = "expected content header for class 60, got non content header frame instead";
+            return Err(Refusal::hard(AMQPHardError::UNEXPECTEDFRAME, text));
+        }
+        match payload {
+            [0, 60, 0, 40, _, _, fields @ ..] => self.publish(channel, fields),
+            [0, 60, 0, 80, tag @ .., flags] if tag.len() == 8 => {
+                let delivery_tag = u64::from_be_bytes(tag.try_into().expect("eight bytes"));
+                commands.push(Command::Ack { channel, delivery_tag, multiple: flags & 1 != 0 });
+                Ok(())
+            }
+            _ => {
+                let method = decode_method(payload)?;
+                self.partial.remove(&channel);
+                commands.push(Command::Method { channel, method: Box::new(method) });
+                Ok(())
+            }
+        }
+    }
+
+    fn publish(&mut self, channel: u16, fields: &[u8]) -> Result<(), Refusal> {
+        let (exchange, fields) = short_string(fields)?;
+        let (routing_key, fields) = short_string(fields)?;
+        let [flags] = fields else { return Err(syntax_error()) };
+        if exchange != self.last_exchange.as_bytes() {
+            self.last_exchange = std::str::from_utf8(exchange).map_err(|_| syntax_error())?.into();
+        }
+        let partial = Partial {
+            exchange: Arc::clone(&self.last_exchange),
+            mandatory: flags & 1 != 0,
+            immediate: flags & 2 != 0,
+            content: routing_key.to_vec(),
+            routing_key_bytes: routing_key.len(),
+            header: None,
+        };
+        self.partial.insert(channel, partial);
+        Ok(())
+    }
+
+    fn header(&mut self, channel: u16, payload: &[u8], commands: &mut Vec<Command>) -> Result<(), Refusal> {
+        let Some((&[0, 60, _, _, ref body_bytes @ ..], block)) = payload.split_first_chunk::<12>() else {
+            return Err(unexpected_header(payload));
+        };
+        let body_bytes = u64::from_be_bytes(*body_bytes);
+        let Some(partial) = self.partial.get_mut(&channel).filter(|partial| partial.header.is_none()) else {
+            let text = "expected method frame, got non method frame instead";
+            return Err(Refusal::hard(AMQPHardError::UNEXPECTEDFRAME, text));
+        };
+        if properties::read(block).is_err() {
+            return Err(syntax_error());
+        }
+        // No more than one frame's worth on the word of a length that was only promised.
+        let expected = usize::try_from(body_bytes).unwrap_or(usize::MAX).min(self.frame_max);
+        partial.content.reserve_exact(block.len() + expected);
+        partial.content.extend_from_slice(block);
+        partial.header = Some(Header { properties_bytes: block.len(), missing_bytes: body_bytes });
+        self.finish(channel, commands);
+        Ok(())
+    }
+
+    fn body(&mut self, channel: u16, payload: &[u8], commands: &mut Vec<Command>) -> Result<(), Refusal> {
+        let unexpected = || {
+            let text = "expected method frame, got non method frame instead";
+            Refusal::hard(AMQPHardError::UNEXPECTEDFRAME, text)
+        };
+        let partial = self.partial.get_mut(&channel).ok_or_else(unexpected)?;
+        let header = partial.header.as_mut().ok_or_else(unexpected)?;
+        let Some(missing) = header.missing_bytes.checked_sub(payload.len() as u64) else {
+            return Err(Refusal::hard(AMQPHardError::FRAMEERROR, "a body is longer than its header says"));
+        };
+        header.missing_bytes = missing;
+        // What is over the limit is counted and thrown away: the refusal comes when the message is whole, as RabbitMQ's does.
+        let kept = partial.content.len() as u64;
+        if kept <= self.body_bytes_max.saturating_add(self.frame_max as u64) {
+            partial.content.extend_from_slice(payload);
+        }
+        self.finish(channel, commands);
+        Ok(())
+    }
+
+    fn finish(&mut self, channel: u16, commands: &mut Vec<Command>) {
+        let Some(partial) = self.partial.get(&channel) else { return };
+        let Some(Header { properties_bytes, missing_bytes: 0 }) = partial.header else { return };
+        let partial = self.partial.remove(&channel).expect("it was there a line ago");
+        let Partial { exchange, mandatory, immediate, content, routing_key_bytes, .. } = partial;
+        let block = &content[routing_key_bytes..routing_key_bytes + properties_bytes];
+        let read = properties::read(block).expect("it was read when it came");
+        let traits = Traits::of(&read);
+        let message = Message::of_content(exchange, content, routing_key_bytes, properties_bytes, traits);
+        commands.push(Command::Publish(Publish { channel, mandatory, immediate, message: Arc::new(message) }));
+    }
+}
+
+fn closes_channel(payload: &[u8]) -> bool {
+    matches!(payload, [0, 20, 0, 40 | 41, ..] | [0, 10, ..])
+}
+
+fn decode_method(payload: &[u8]) -> Result<AMQPClass, Refusal> {
+    if nesting::method_too_deep(payload) {
+        return Err(syntax_error());
+    }
+    match parse_class(payload) {
+        Ok((_, method)) => Ok(method),
+        Err(_) => {
+            let id = |at: usize| payload.get(at..at + 2).map_or(0, |id| u16::from_be_bytes([id[0], id[1]]));
+            if known_method(id(0), id(2)) {
+                return Err(syntax_error());
+            }
+            let text = format!("unknown class or method {{{},{}}}", id(0), id(2));
+            Err(Refusal::hard(AMQPHardError::COMMANDINVALID, text))
+        }
+    }
+}
+
+/// Whether AMQP 0-9-1, as RabbitMQ extends it, has such a method.
+fn known_method(class: u16, method: u16) -> bool {
+    match class {
+        10 => matches!(method, 10 | 11 | 20 | 21 | 30 | 31 | 40 | 41 | 50 | 51 | 60 | 61 | 70 | 71),
+        20 => matches!(method, 10 | 11 | 20 | 21 | 40 | 41),
+        30 => matches!(method, 10 | 11),
+        40 => matches!(method, 10 | 11 | 20 | 21 | 30 | 31 | 40 | 51),
+        50 => matches!(method, 10 | 11 | 20 | 21 | 30 | 31 | 40 | 41 | 50 | 51),
+        60 => matches!(method, 10 | 11 | 20 | 21 | 30 | 31 | 40 | 50 | 60 | 70..=72 | 80 | 90 | 100 | 110 | 111 | 120),
+        85 => matches!(method, 10 | 11),
+        90 => matches!(method, 10 | 11 | 20 | 21 | 30 | 31),
+        _ => false,
+    }
+}
+
+fn short_string(bytes: &[u8]) -> Result<(&[u8], &[u8]), Refusal> {
+    let (length, rest) = bytes.split_first().ok_or_else(syntax_error)?;
+    rest.split_at_checked(usize::from(*length)).ok_or_else(syntax_error)
+}
+
+fn syntax_error() -> Refusal {
+    Refusal::hard(AMQPHardError::SYNTAXERROR, "a frame's payload cannot be read")
+}
+
+fn unexpected_header(payload: &[u8]) -> Refusal {
+    if payload.len() < 12 {
+        return syntax_error();
+    }
+    let class = u16::from_be_bytes([payload[0], payload[1]]);
+    let text = format!("expected content header for class 60, got one for class {class} instead");
+    Refusal::hard(AMQPHardError::UNEXPECTEDFRAME, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn frame(kind: u8, payload: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![kind, 0, 1];
+        bytes.extend(u32::try_from(payload.len()).unwrap().to_be_bytes());
+        bytes.extend(payload);
+        bytes.push(frame::END);
+        bytes
+    }
+
+    fn publish_of(body: &[u8], chunk: usize) -> Vec<u8> {
+        let mut bytes = frame(1, &[0, 60, 0, 40, 0, 0, 1, b'e', 2, b'r', b'k', 1]);
+        let header = [&[0, 60, 0, 0][..], &(body.len() as u64).to_be_bytes(), &[0x10, 0, 2]].concat();
+        bytes.extend(frame(2, &header));
+        for part in body.chunks(chunk) {
+            bytes.extend(frame(3, part));
+        }
+        bytes
+    }
+
+    fn only_publish(commands: &[Command]) -> &Publish {
+        match commands {
+            [Command::Publish(publish)] => publish,
+            other => panic!("not one publish: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_published_message_is_assembled_from_any_cut_of_the_bytes() {
+        let bytes = publish_of(b"hello, broker", 5);
+        for cut in 1..bytes.len() {
+            let mut decoder = Decoder::new(4096, 1 << 20);
+            let mut commands = Vec::new();
+            decoder.feed(&bytes[..cut], &mut commands).unwrap();
+            decoder.feed(&bytes[cut..], &mut commands).unwrap();
+            let publish = only_publish(&commands);
+            assert_eq!((publish.channel, publish.mandatory, publish.immediate), (1, true, false));
+            let message = &publish.message;
+            assert_eq!(
+                (message.exchange(), message.routing_key(), message.body()),
+                ("e", &b"rk"[..], &b"hello, broker"[..])
+            );
+            assert!(message.traits.persistent);
+        }
+    }
+
+    #[test]
+    fn an_empty_body_needs_no_body_frame() {
+        let mut commands = Vec::new();
+        Decoder::new(4096, 1 << 20).feed(&publish_of(b"", 5), &mut commands).unwrap();
+        assert_eq!(only_publish(&commands).message.body(), b"");
+    }
+
+    #[test]
+    fn a_body_without_a_publish_is_an_unexpected_frame() {
+        let refusal = Decoder::new(4096, 1 << 20).feed(&frame(3, b"x"), &mut Vec::new()).unwrap_err();
+        assert_eq!((refusal.code, refusal.closes_connection), (505, true));
+    }
+
+    #[test]
+    fn an_unknown_method_is_a_command_error() {
+        let refusal = Decoder::new(4096, 1 << 20).feed(&frame(1, &[0, 99, 0, 1]), &mut Vec::new()).unwrap_err();
+        assert_eq!(refusal.code, 503);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+            let _ = Decoder::new(4096, 1 << 20).feed(&bytes, &mut Vec::new());
+        }
+
+        #[test]
+        fn any_payload_is_read_or_refused(kind in 1u8..4, payload in proptest::collection::vec(any::<u8>(), 0..100)) {
+            let mut decoder = Decoder::new(4096, 1 << 20);
+            let _ = decoder.feed(&publish_of(b"abc", 1)[..30], &mut Vec::new());
+            let _ = Decoder::new(4096, 1 << 20).feed(&frame(kind, &payload), &mut Vec::new());
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! What a client sees of the broker. Every case of `conformance!` runs on the embedded broker and on a RabbitMQ with the same code; what is
+//! meant to differ stands in `differences`.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
+
+mod delivery;
+mod differences;
+mod endings;
+mod faults;
+mod harness;
+mod publishing;
+mod refusals;
+mod replies;
+mod routing;
+mod topology;
+mod users;
+mod wire;
