@@ -1,8 +1,10 @@
 //! What can be typed: flags and commands, as typed. What they mean is the commands' to say.
 
-use std::{path::PathBuf, time::Duration};
+use std::{ffi::OsString, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::{failure::Failure, output::Output};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -25,6 +27,41 @@ pub(crate) struct Cli {
     pub(crate) globals: Globals,
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
+}
+
+/// Reads the command line. Help and version are printed, and mistakes reported in the form that was asked for: then
+/// there is only an exit code left.
+pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Cli, ExitCode> {
+    let arguments: Vec<OsString> = arguments.collect();
+    match Cli::try_parse_from(&arguments) {
+        Ok(mut cli) => {
+            cli.globals.url = cli.globals.url.filter(|url| !url.is_empty());
+            Ok(cli)
+        }
+        Err(shown) if !shown.use_stderr() => {
+            // Nobody is left to tell if standard output is closed.
+            let _ = shown.print();
+            Err(ExitCode::SUCCESS)
+        }
+        Err(mistake) => {
+            let json = arguments.windows(2).any(|pair| (pair[0] == "-o" || pair[0] == "--output") && pair[1] == "json")
+                || arguments.iter().any(|word| word == "-ojson" || word == "--output=json");
+            let form = if json { Form::Json } else { Form::Auto };
+            let failure = mistaken(&mistake);
+            Output { form }.failure(&failure);
+            Err(ExitCode::from(failure.exit.code()))
+        }
+    }
+}
+
+/// clap's message as one of ours: what is wrong, and the rest of it as the hint.
+pub(crate) fn mistaken(mistake: &clap::Error) -> Failure {
+    let text = mistake.to_string();
+    let text = text.trim_start_matches("error: ").trim_end();
+    match text.split_once("\n\n") {
+        Some((message, rest)) => Failure::usage(message).with_hint(rest.trim()),
+        None => Failure::usage(text),
+    }
 }
 
 /// Flags that every command takes.

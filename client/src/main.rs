@@ -14,9 +14,8 @@ mod packages;
 mod platform;
 mod repl;
 
-use std::process::ExitCode;
+use std::{io::IsTerminal, process::ExitCode};
 
-use clap::Parser;
 use tokio::runtime::Runtime;
 use tracing_subscriber::EnvFilter;
 use warren_rpc::{Client, ClientOptions};
@@ -38,7 +37,10 @@ fn main() -> ExitCode {
     }
     // Two providers may be compiled in by a dependency; rustls wants to be told which. Only the first call counts.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let cli = Cli::parse();
+    let cli = match cli::parse(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(ended) => return ended,
+    };
     init_log();
     match run(&cli) {
         Ok(()) => ExitCode::SUCCESS,
@@ -55,7 +57,8 @@ fn main() -> ExitCode {
 fn init_log() {
     // lapin logs the whole of each returned message, and again what its errors tell us anyway.
     let filter = EnvFilter::try_from_env("WARREN_LOG").unwrap_or_else(|_| EnvFilter::new("warn,lapin=off"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let colours = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
 }
 
 fn run(cli: &Cli) -> Result<(), Failure> {

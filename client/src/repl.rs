@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 
 use self::line::Line;
 use crate::{
-    cli::{Cli, Form, Globals},
+    cli::{self, Cli, Form, Globals},
     commands::{self, Session},
     failure::{Exit, Failure},
     output::{Output, note, print},
@@ -85,7 +85,7 @@ fn execute(runtime: &Handle, session: &Session, globals: &Globals, text: &str) -
         Err(usage) if !usage.use_stderr() => {
             return print(usage.to_string().trim_end()).map(|()| Next::Line).map_err(failed);
         }
-        Err(usage) => return Err(failed(told_by_clap(&usage))),
+        Err(usage) => return Err(failed(cli::mistaken(&usage))),
     };
     let Some(command) = cli.command else {
         return Err(failed(Failure::usage("flags belong behind a command here: calculator.sum a:=2 b:=3 -o json")));
@@ -104,12 +104,6 @@ fn execute(runtime: &Handle, session: &Session, globals: &Globals, text: &str) -
 fn with_flags_of(line: &Globals, session: &Session, globals: &Globals) -> Session {
     let form = if line.output == Form::Auto { globals.output } else { line.output };
     Session { output: Output { form }, timeout: line.timeout.or(globals.timeout), ..session.clone() }
-}
-
-/// clap's message without its own "error: ".
-fn told_by_clap(usage: &clap::Error) -> Failure {
-    let text = usage.to_string();
-    Failure::usage(text.trim_start_matches("error: ").trim_end())
 }
 
 fn help() -> Result<(), Failure> {

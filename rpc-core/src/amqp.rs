@@ -36,7 +36,10 @@ pub(crate) struct Address(AMQPUri);
 impl Address {
     pub(crate) fn parse(url: &str) -> Result<Self, ConnectError> {
         // lapin's parser may repeat the whole address, and the password is in there.
-        let refused = |problem: String| ConnectError::Address { problem: problem.replace(url, "...") };
+        // The address may hold a password. An empty one holds nothing, and stands between all letters.
+        let refused = |problem: String| ConnectError::Address {
+            problem: if url.is_empty() { problem } else { problem.replace(url, "...") },
+        };
         let uri: AMQPUri = url.parse().map_err(refused)?;
         match ShortString::try_new(uri.vhost.as_str()) {
             Ok(_) => Ok(Self(uri)),

@@ -30,6 +30,7 @@ pub(super) async fn run(session: &Session, demo: &Demo) -> Result<(), Failure> {
     // It is for people, also where it is piped to a pager.
     let form = if session.output.form == Form::Json { Form::Json } else { Form::Table };
     let session = &Session { output: Output { form }, ..session.clone() };
+    certify::make_folder(&demo.out)?;
     let script = Script::read()?;
     for (name, package) in script.packages()? {
         let stored = problem::put(session, name, package).await?;

@@ -33,6 +33,14 @@ fn an_unknown_problem_is_told_by_name() {
 }
 
 #[test]
+fn an_unknown_contest_is_told_before_a_run_is_lost() {
+    let Some(platform) = Platform::shared() else { return };
+    let source = platform.file("b.py", b"print(1)");
+    let arguments = ["submit", "sum", &source, "--contest", "nosuch", "--contestant", "joe"];
+    refused(&arguments, 65, &["contest", "nosuch"]);
+}
+
+#[test]
 fn a_source_of_10_mb_is_refused_by_either_way() {
     let Some(platform) = Platform::shared() else { return };
     let source = platform.file("big.py", &vec![b'#'; 10_000_000]);

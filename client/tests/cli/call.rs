@@ -61,6 +61,15 @@ fn without_a_broker_it_ends_6_with_a_hint() {
 }
 
 #[test]
+fn a_typing_error_is_reported_in_the_form_that_was_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = warren(folder.path()).args(["-o", "json", "sumbit"]).env("WARREN_URL", "").output().unwrap();
+    let told: serde_json::Value = serde_json::from_slice(&output.stderr).unwrap();
+    assert_eq!((output.status.code(), &told["error"]["code"]), (Some(2), &json!("usage")), "{told}");
+    assert!(told["error"]["message"].as_str().unwrap().contains("sumbit"), "{told}");
+}
+
+#[test]
 fn an_embedded_call_ends_as_any_other() {
     if skip_without_rabbitmq() {
         return;

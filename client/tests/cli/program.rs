@@ -85,7 +85,8 @@ impl Platform {
 
     /// The address that the platform left for other terminals.
     pub(crate) fn url(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("runtime/warren/broker-url")).unwrap()
+        let mut left = std::fs::read_dir(self.folder.path().join("runtime/warren")).unwrap();
+        std::fs::read_to_string(left.next().unwrap().unwrap().path()).unwrap()
     }
 
     /// Runs the program to its end.

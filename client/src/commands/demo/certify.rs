@@ -17,13 +17,21 @@ use crate::failure::Failure;
 /// Places up to this are printed; the others get a certificate of participation.
 const CUTOFF: u32 = 3;
 
+/// Makes the folder, and tries to write there: before the contest, not after it.
+pub(super) fn make_folder(out: &Path) -> Result<(), Failure> {
+    let probe = out.join(".warren-demo");
+    fs::create_dir_all(out)
+        .and_then(|()| fs::write(&probe, b""))
+        .and_then(|()| fs::remove_file(&probe))
+        .map_err(|error| Failure::usage(format!("--out {}: {error}", out.display())))
+}
+
 pub(super) async fn all(
     session: &Session,
     contest: &Contest,
     board: &GetReply,
     out: &Path,
 ) -> Result<Vec<PathBuf>, Failure> {
-    fs::create_dir_all(out).map_err(|error| Failure::usage(format!("--out {}: {error}", out.display())))?;
     let mut paths = Vec::with_capacity(board.rows.len());
     for row in &board.rows {
         let contestant = contest.contestants.iter().find(|contestant| contestant.id == row.contestant);
