@@ -8,6 +8,7 @@ mod differences;
 mod endings;
 mod faults;
 mod harness;
+mod hostile;
 mod publishing;
 mod refusals;
 mod replies;

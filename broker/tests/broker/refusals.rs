@@ -1,5 +1,6 @@
 //! What is refused, with which code and text.
 
+use futures::StreamExt;
 use lapin::options::*;
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, ExchangeKind};
@@ -189,8 +190,11 @@ async fn an_exclusive_queue_is_locked_for_others(target: &Target) {
 
 async fn an_unknown_tag_closes_the_channel(target: &Target) {
     let unknown = |channel: Channel| async move {
+        declare(&channel, "q", FieldTable::default()).await;
+        let mut consumer = consume(&channel, "q").await;
         channel.basic_ack(99, BasicAckOptions::default()).await?;
-        channel.queue_purge("q".into(), QueuePurgeOptions::default()).await
+        // An ack has no answer: the consumer hears why its channel was closed.
+        soon("the refusal", consumer.next()).await.expect("it is told")
     };
     assert_eq!(ask(target, unknown).await, (406, "PRECONDITION_FAILED - unknown delivery tag 99".to_owned()));
 }
