@@ -18,6 +18,7 @@ use crate::clock::Clock;
 use crate::connection::ConnectionId;
 use crate::connection::control::Control;
 use crate::connection::driver::Driver;
+use crate::connection::handshake::FRAME_MIN;
 use crate::connection::session::Session;
 use crate::fault::Faults;
 use crate::outbox::Outbox;
@@ -102,7 +103,9 @@ impl Broker {
     /// # Cancel safety
     ///
     /// Dropping the future leaves nothing behind.
-    pub async fn start(options: Options) -> Result<Broker, StartError> {
+    pub async fn start(mut options: Options) -> Result<Broker, StartError> {
+        options.frame_max = options.frame_max.max(FRAME_MIN);
+        options.channel_max = options.channel_max.max(1);
         let users = options.users.iter().map(|user| User::new(user).map(Arc::new)).collect::<Result<_, _>>()?;
         let (clock, faults) = (Clock::start(), Arc::new(Faults::default()));
         let settings = VhostSettings { strict: options.strict, body_bytes_max: options.body_bytes_max };

@@ -70,11 +70,6 @@ impl Message {
         &self.content[..usize::from(self.routing_key_bytes)]
     }
 
-    /// The routing key as text, for places that only take text.
-    pub(crate) fn routing_key_text(&self) -> String {
-        String::from_utf8_lossy(self.routing_key()).into_owned()
-    }
-
     fn body_start(&self) -> usize {
         usize::from(self.routing_key_bytes) + self.properties_bytes as usize
     }

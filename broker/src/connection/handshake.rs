@@ -12,7 +12,7 @@ use crate::error::Refusal;
 
 pub(crate) const PROTOCOL_HEADER: &[u8; 8] = b"AMQP\0\0\x09\x01";
 /// The least frame size that both sides must take (`frame-min-size`), in bytes: what is agreed on is never less.
-const FRAME_MIN: u32 = 4096;
+pub(crate) const FRAME_MIN: u32 = 4096;
 
 /// What the client can, by its own word.
 #[derive(Debug, Default, Clone, Copy)]

@@ -81,6 +81,14 @@ impl Reader<'_> {
         Ok(Some(u64::try_from(number).unwrap_or(u64::MAX)))
     }
 
+    /// A text that becomes a short string when a message is sent on.
+    fn short_text(&self, name: &'static str) -> Result<Option<String>, Invalid> {
+        match self.text(name)? {
+            Some(text) if text.len() > 255 => Err(Invalid { name, reason: "\"longer than 255 bytes\"".to_owned() }),
+            text => Ok(text),
+        }
+    }
+
     fn text(&self, name: &'static str) -> Result<Option<String>, Invalid> {
         match self.get(name) {
             None => Ok(None),
@@ -100,8 +108,8 @@ impl Settings {
         let reader = Reader(arguments);
         let quorum = read_type(&reader)?;
         let overflow = read_overflow(&reader)?;
-        let dead_letter_exchange = reader.text("x-dead-letter-exchange")?;
-        let dead_letter_routing_key = reader.text("x-dead-letter-routing-key")?;
+        let dead_letter_exchange = reader.short_text("x-dead-letter-exchange")?;
+        let dead_letter_routing_key = reader.short_text("x-dead-letter-routing-key")?;
         if dead_letter_routing_key.is_some() && dead_letter_exchange.is_none() {
             let reason = "routing_key_but_no_dlx_defined".to_owned();
             return Err(Invalid { name: "x-dead-letter-routing-key", reason });
@@ -229,6 +237,7 @@ mod tests {
             ("x-max-priority", AMQPValue::LongInt(256)),
             ("x-overflow", text("explode")),
             ("x-dead-letter-routing-key", text("k")),
+            ("x-dead-letter-exchange", text(&"e".repeat(256))),
             ("x-queue-type", text("stream")),
         ] {
             assert_eq!(read(name, value).unwrap_err().name, name);

@@ -32,16 +32,9 @@ impl State {
         }
         let Some(open) = self.channels.get_mut(&channel) else { return Ok(()) };
         let delivery_tag = open.take_delivery_tag();
-        let method = AMQPClass::Basic(basic::AMQPMethod::GetOk(basic::GetOk {
-            delivery_tag,
-            redelivered: entry.redelivered,
-            exchange: entry.message.exchange().into(),
-            routing_key: entry.message.routing_key_text().into(),
-            message_count,
-        }));
         let (number, link) = (open.number, Arc::clone(&open.link));
         link.outbox.append_content(number, link.frame_max, &entry.message, properties.as_deref(), |out| {
-            encode::method(out, number, &method);
+            encode::get_ok(out, number, delivery_tag, entry.redelivered, &entry.message, message_count);
         });
         if !get.no_ack {
             open.unacked.push(delivery_tag, Delivery { queue: id, consumer: None, entry });

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use amq_protocol::protocol::{AMQPClass, basic};
-
 use super::State;
 use crate::auth::Access;
 use crate::channel::ChannelId;
@@ -17,8 +15,6 @@ use crate::vhost::dead_letter::Reason;
 use crate::vhost::replies;
 use crate::wire::decoder::Publish;
 use crate::wire::{encode, properties};
-
-const NO_ROUTE: u16 = 312;
 
 impl State {
     /// Takes a message in and routes it; with confirms, its publisher will be told.
@@ -112,14 +108,10 @@ impl State {
 
     fn return_message(&mut self, channel: ChannelId, message: &Arc<Message>) {
         let Some(open) = self.channels.get(&channel) else { return };
-        let method = AMQPClass::Basic(basic::AMQPMethod::Return(basic::Return {
-            reply_code: NO_ROUTE,
-            reply_text: "NO_ROUTE".into(),
-            exchange: message.exchange().into(),
-            routing_key: message.routing_key_text().into(),
-        }));
         let (number, link) = (open.number, Arc::clone(&open.link));
-        link.outbox.append_content(number, link.frame_max, message, None, |out| encode::method(out, number, &method));
+        link.outbox.append_content(number, link.frame_max, message, None, |out| {
+            encode::return_unrouted(out, number, message);
+        });
         self.wake(&link.outbox);
     }
 

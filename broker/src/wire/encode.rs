@@ -7,7 +7,9 @@ use super::frame;
 use crate::message::Message;
 
 const CLASS_BASIC: u16 = 60;
+const BASIC_RETURN: u16 = 50;
 const BASIC_DELIVER: u16 = 60;
+const BASIC_GET_OK: u16 = 71;
 const BASIC_ACK: u16 = 80;
 const BASIC_NACK: u16 = 120;
 
@@ -44,15 +46,59 @@ pub(crate) fn deliver(
     redelivered: bool,
     message: &Message,
 ) {
+    basic(out, channel, BASIC_DELIVER, message, 1 + consumer_tag.len() + 9, 0, |out| {
+        short_string(out, consumer_tag.as_bytes());
+        out.extend_from_slice(&delivery_tag.to_be_bytes());
+        out.push(u8::from(redelivered));
+    });
+}
+
+/// `basic.get-ok`, without its content.
+pub(crate) fn get_ok(
+    out: &mut Vec<u8>,
+    channel: u16,
+    delivery_tag: u64,
+    redelivered: bool,
+    message: &Message,
+    message_count: u32,
+) {
+    basic(out, channel, BASIC_GET_OK, message, 9, 4, |out| {
+        out.extend_from_slice(&delivery_tag.to_be_bytes());
+        out.push(u8::from(redelivered));
+    });
+    let end = out.pop();
+    out.extend_from_slice(&message_count.to_be_bytes());
+    out.extend(end);
+}
+
+/// `basic.return` of a message that has no route, without its content.
+pub(crate) fn return_unrouted(out: &mut Vec<u8>, channel: u16, message: &Message) {
+    const NO_ROUTE: u16 = 312;
+    const TEXT: &[u8] = b"NO_ROUTE";
+    basic(out, channel, BASIC_RETURN, message, 2 + 1 + TEXT.len(), 0, |out| {
+        out.extend_from_slice(&NO_ROUTE.to_be_bytes());
+        short_string(out, TEXT);
+    });
+}
+
+/// A method that carries a message: fields of its own (`own_bytes`), then the exchange and the key as they came, which need not be text, then
+/// `more_bytes` that the caller puts before the end mark.
+fn basic(
+    out: &mut Vec<u8>,
+    channel: u16,
+    method: u16,
+    message: &Message,
+    own_bytes: usize,
+    more_bytes: usize,
+    own: impl FnOnce(&mut Vec<u8>),
+) {
     let (exchange, key) = (message.exchange().as_bytes(), message.routing_key());
-    let payload_bytes = 4 + 1 + consumer_tag.len() + 9 + 1 + exchange.len() + 1 + key.len();
+    let payload_bytes = 4 + own_bytes + 1 + exchange.len() + 1 + key.len() + more_bytes;
     out.reserve(payload_bytes + message.content_bytes() + 64);
     frame_head(out, frame::METHOD, channel, payload_bytes);
     out.extend_from_slice(&CLASS_BASIC.to_be_bytes());
-    out.extend_from_slice(&BASIC_DELIVER.to_be_bytes());
-    short_string(out, consumer_tag.as_bytes());
-    out.extend_from_slice(&delivery_tag.to_be_bytes());
-    out.push(u8::from(redelivered));
+    out.extend_from_slice(&method.to_be_bytes());
+    own(out);
     short_string(out, exchange);
     short_string(out, key);
     out.push(frame::END);
@@ -111,6 +157,23 @@ mod tests {
             consumer_tag: "tag".into(),
             delivery_tag: 77,
             redelivered: true,
+            exchange: "amq.topic".into(),
+            routing_key: "a.b".into(),
+        }));
+        method(&mut by_codec, 3, &expected);
+        get_ok(&mut by_hand, 3, 78, false, &message, 5);
+        let expected = AMQPClass::Basic(basic::AMQPMethod::GetOk(basic::GetOk {
+            delivery_tag: 78,
+            redelivered: false,
+            exchange: "amq.topic".into(),
+            routing_key: "a.b".into(),
+            message_count: 5,
+        }));
+        method(&mut by_codec, 3, &expected);
+        return_unrouted(&mut by_hand, 3, &message);
+        let expected = AMQPClass::Basic(basic::AMQPMethod::Return(basic::Return {
+            reply_code: 312,
+            reply_text: "NO_ROUTE".into(),
             exchange: "amq.topic".into(),
             routing_key: "a.b".into(),
         }));

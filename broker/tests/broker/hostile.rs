@@ -137,3 +137,23 @@ async fn a_client_that_does_not_read_is_given_no_more() {
     }
     eventually("an empty queue", || async { ready(&channel, "q").await == 0 }).await;
 }
+
+#[tokio::test]
+async fn a_routing_key_need_not_be_text() {
+    let broker = Broker::start(Options::default()).await.unwrap();
+    let mut stream = TcpStream::connect(broker.address()).await.unwrap();
+    let mut script = opening();
+    let publish = [&[0, 60, 0, 40, 0, 0, 0, 255][..], &[0xff; 255], &[1]].concat();
+    script.extend(frame(1, 1, &publish));
+    script.extend(frame(2, 1, &[0, 60, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]));
+    stream.write_all(&script).await.unwrap();
+    // It is returned as it came.
+    let mut answer = Vec::new();
+    let returned = [&b"NO_ROUTE"[..], &[0, 255], &[0xff; 255]].concat();
+    soon("the return", async {
+        while !answer.windows(returned.len()).any(|window| window == returned) {
+            assert_ne!(stream.read_buf(&mut answer).await.unwrap(), 0);
+        }
+    })
+    .await;
+}
