@@ -16,6 +16,9 @@ pub(super) const NAME: &str = "amq.rabbitmq.reply-to";
 /// What a callee sees instead begins so.
 pub(super) const PREFIX: &str = "amq.rabbitmq.reply-to.";
 
+/// So many bytes that a caller has not read, and further replies are lost: far more than any number of calls in flight needs.
+const UNREAD_REPLY_BYTES_MAX: usize = 256 << 20;
+
 pub(super) fn is_reply_name(name: &str) -> bool {
     name == NAME || name.starts_with(PREFIX)
 }
@@ -56,8 +59,8 @@ impl State {
         let delivery_tag = open.take_delivery_tag();
         let Some(replies) = &open.replies else { return false };
         let (number, link, tag) = (open.number, Arc::clone(&open.link), Arc::clone(&replies.consumer_tag));
-        // A caller that does not read its replies loses them: there is no queue to keep them in.
-        if !link.outbox.is_full() {
+        // There is no queue to keep replies in: a caller that never reads loses them before they fill the memory.
+        if link.outbox.unwritten_bytes() < UNREAD_REPLY_BYTES_MAX {
             link.outbox.append_content(number, link.frame_max, message, None, |out| {
                 encode::deliver(out, number, &tag, delivery_tag, false, message);
             });

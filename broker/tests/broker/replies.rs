@@ -12,6 +12,7 @@ conformance!(
     a_reply_address_can_be_asked_for,
     replies_are_consumed_without_acks_and_once,
     a_request_needs_a_reply_consumer,
+    a_burst_of_replies_comes_whole,
 );
 
 const REPLY_TO: &str = "amq.rabbitmq.reply-to";
@@ -95,4 +96,22 @@ async fn a_request_needs_a_reply_consumer(target: &Target) {
     let confirm = channel.basic_publish("".into(), "requests".into(), options, b"x", properties).await.unwrap();
     let text = "PRECONDITION_FAILED - fast reply consumer does not exist";
     assert_eq!(refusal(confirm.await), (406, text.to_owned()));
+}
+
+async fn a_burst_of_replies_comes_whole(target: &Target) {
+    let (caller, callee) = (target.channel().await, target.channel().await);
+    declare(&callee, "requests", FieldTable::default()).await;
+    let mut replies = consume_replies(&caller).await;
+    request(&caller).await;
+    let address = address_seen(&callee).await;
+    // More than an outbox takes from queues, 4 MB.
+    let body = "x".repeat(20_000);
+    for _ in 0..200 {
+        let options = BasicPublishOptions::default();
+        let (to, properties) = (address.as_str().into(), BasicProperties::default());
+        callee.basic_publish("".into(), to, options, body.as_bytes(), properties).await.unwrap();
+    }
+    for _ in 0..200 {
+        assert_eq!(next(&mut replies).await.data.len(), 20_000);
+    }
 }
