@@ -2,8 +2,11 @@
 //!
 //! An attempt's id is a fence: what ends an attempt names it, and does nothing if the submission has moved on.
 
-use sqlx::{Sqlite, Transaction};
+use std::error::Error;
+
+use sqlx::{Connection, Sqlite, Transaction};
 use uuid::Uuid;
+use warren_host::store::StoreError;
 use warren_proto::{
     grading::{Judged, Judgement},
     runner::JudgeRequest,
@@ -11,6 +14,9 @@ use warren_proto::{
 use warren_rpc::Event;
 
 use super::{Result, Store, outbox, submissions, submissions::Row, to_i64, to_json, to_u64};
+
+/// How long a damaged submission is left alone: it must not fill the line, nor the log.
+const DAMAGED_PAUSE_MS: i64 = 10 * 60_000;
 
 /// A submission that this dispatcher has to judge.
 #[derive(Clone, Debug)]
@@ -57,7 +63,7 @@ pub(crate) enum PutBack<'a> {
 }
 
 impl Store {
-    /// Takes up to `limit` submissions whose turn it is, in that order.
+    /// Takes up to `limit` submissions whose turn it is, in that order, but for those that are damaged.
     pub(crate) async fn claim(
         &self,
         dispatcher: &str,
@@ -76,7 +82,11 @@ impl Store {
         .await?;
         let mut claims = Vec::with_capacity(ids.len());
         for id in ids {
-            claims.push(claim_one(&mut tx, id, dispatcher, now_ms, lease_until_ms).await?);
+            match claim_one(&mut tx, &id, dispatcher, now_ms, lease_until_ms).await {
+                Ok(claim) => claims.push(claim),
+                Err(StoreError::Damaged(cause)) => set_aside(&mut tx, &id, now_ms, &*cause).await?,
+                Err(error) => return Err(error),
+            }
         }
         tx.commit().await?;
         Ok(claims)
@@ -143,48 +153,68 @@ impl Store {
     }
 }
 
+/// Claims one, or fails and leaves it as it was.
 async fn claim_one(
     tx: &mut Transaction<'_, Sqlite>,
-    submission: String,
+    submission: &str,
     dispatcher: &str,
     now_ms: i64,
     lease_until_ms: i64,
 ) -> Result<Claim> {
+    let mut tx = tx.begin().await?;
     let attempt = Uuid::now_v7().to_string();
     sqlx::query(
         "INSERT INTO attempts (id, submission, number, started_at_ms) \
          SELECT ?1, ?2, coalesce(max(number), 0) + 1, ?3 FROM attempts WHERE submission = ?2",
     )
     .bind(&attempt)
-    .bind(&submission)
+    .bind(submission)
     .bind(now_ms)
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await?;
     let (problem, package_sha256, language, source): (String, String, String, String) = sqlx::query_as(
         "UPDATE submissions SET state = 'judging', attempt = ?2, leased_by = ?3, lease_until_ms = ?4 WHERE id = ?1 \
          RETURNING problem, package_sha256, language, source",
     )
-    .bind(&submission)
+    .bind(submission)
     .bind(&attempt)
     .bind(dispatcher)
     .bind(lease_until_ms)
-    .fetch_one(&mut **tx)
+    .fetch_one(&mut *tx)
     .await?;
     let (overall_wall_ms, lost): (i64, i64) = sqlx::query_as(
         "SELECT overall_wall_ms, (SELECT count(*) FROM attempts WHERE submission = ?2 AND outcome = 'lost') \
          FROM packages WHERE sha256 = ?1",
     )
     .bind(&package_sha256)
-    .bind(&submission)
-    .fetch_one(&mut **tx)
-    .await?;
+    .bind(submission)
+    .fetch_optional(&mut *tx)
+    .await?
+    .ok_or_else(|| StoreError::damaged("its package is missing"))?;
     let language = submissions::language(&language)?;
+    tx.commit().await?;
     Ok(Claim {
-        submission,
+        submission: submission.to_owned(),
         request: JudgeRequest { attempt, problem, package_sha256, language, source },
         overall_wall_ms: to_u64(overall_wall_ms),
         lost_before: u32::try_from(lost).unwrap_or(u32::MAX),
     })
+}
+
+/// Leaves a damaged submission in line, out of the others' way: it is tried again later, in case it was repaired.
+async fn set_aside(
+    tx: &mut Transaction<'_, Sqlite>,
+    submission: &str,
+    now_ms: i64,
+    cause: &(dyn Error + Send + Sync + 'static),
+) -> Result<()> {
+    tracing::error!(submission, error = cause as &dyn Error, "a submission is damaged in the store: it is not judged");
+    sqlx::query("UPDATE submissions SET not_before_ms = ?2 WHERE id = ?1")
+        .bind(submission)
+        .bind(now_ms.saturating_add(DAMAGED_PAUSE_MS))
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
 }
 
 async fn end_attempt(

@@ -348,6 +348,27 @@ async fn a_damaged_row_is_not_called_a_store_that_does_not_answer() {
 }
 
 #[tokio::test]
+async fn a_damaged_submission_stops_no_other_and_is_judged_once_it_is_repaired() {
+    let (_folder, store) = store().await;
+    for (place, id) in (0..).zip(["s1", "s2", "s3"]) {
+        submit(&store, id, &practice(), NOW - 10 + place).await;
+    }
+    let speak = async |language: &str| {
+        let damage = sqlx::query("UPDATE submissions SET language = ?1 WHERE id = 's1'").bind(language.to_owned());
+        damage.execute(&store.pool).await.unwrap();
+    };
+    speak("cobol").await;
+    // One place a time: it must not take the only one for ever.
+    assert!(store.claim("d1", 1, NOW, LEASE).await.unwrap().is_empty());
+    assert_eq!(ids(&claim_all(&store).await), ["s2", "s3"]);
+    speak("python").await;
+    let later = NOW + 3_600_000;
+    let claims = store.claim("d1", 100, later, later + 1).await.unwrap();
+    assert_eq!(ids(&claims), ["s1"]);
+    assert_eq!(claims[0].lost_before, 0);
+}
+
+#[tokio::test]
 async fn one_publishes_at_a_time() {
     let (_folder, store) = store().await;
     assert!(store.lease_outbox("p1", NOW, LEASE).await.unwrap());
