@@ -5,7 +5,7 @@
 //! ```text
 //! runner ── launcher ── bwrap ── bwrap (PID 1 inside) ── prlimit ── the program
 //!    control pipe: its end means kill        namespaces, mounts     processes, CPU time
-//!    result: one JSON line        rlimits, watchdog: 10 ms
+//!    result: one JSON line        rlimits, watchdog: 5 ms
 //! ```
 //!
 //! - The *launcher* is the runner's own program, started again with a hidden first argument ([`launcher_main`]). It is
@@ -15,9 +15,13 @@
 //!   system's programs and libraries, read only), no capability, and no way to another user namespace.
 //! - A runner that is root runs all of it as a user id of its own for each box: inside bubblewrap's user namespace the
 //!   program may be called 60001, but it would still be the host's root to `/proc/sys` and to process counting.
-//! - The *watchdog* in the launcher adds up memory and CPU time of the process tree every 10 ms and kills what is over.
+//! - The *watchdog* in the launcher adds up memory and CPU time of the process tree every 5 ms and kills what is over.
+//!   It remembers the CPU time of processes that are gone, for a parent may have the kernel forget it (`SIGCHLD`
+//!   ignored). Forgotten children that live shorter than 5 ms stay mostly unseen, and so does the last moment of any:
+//!   a program made of such can use more CPU time than its limit, up to the wall limit on every core.
 //!
-//! Not here yet, and so not claimed by [`Sandbox::tier`]: a system call filter, Landlock, cgroups. Until then memory
+//! Not here yet, and so not claimed by [`Sandbox::tier`]: a system call filter, Landlock, cgroups (whose `cpu.stat`
+//! misses no process). Until then memory
 //! that belongs to no process (System V shared memory, `memfd_create`) is bounded by the wall limit alone.
 //!
 //! Reading order: [`Command`] and [`Outcome`], `bubblewrap` (the box's content), `launcher`, `probe`.

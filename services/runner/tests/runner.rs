@@ -7,6 +7,7 @@ mod runner {
     mod attacks;
     mod contest;
     mod harness;
+    mod hiding;
     mod lifecycle;
     mod lost;
     mod service;

@@ -52,11 +52,12 @@ pub struct Limits {
 pub struct Outcome {
     /// How it ended.
     pub end: End,
-    /// CPU time, with some milliseconds of the sandbox's own.
+    /// CPU time, with some milliseconds of the sandbox's own. Of processes that nobody waits for only what was seen of
+    /// them every 5 ms.
     pub cpu: Duration,
     /// Wall time, with some milliseconds of the sandbox's own.
     pub wall: Duration,
-    /// Most memory resident at a time. What lives shorter than 10 ms is only seen if it is one process's; if that is
+    /// Most memory resident at a time. What lives shorter than 5 ms is only seen if it is one process's; if that is
     /// less than the launcher's own few MiB, those are reported.
     pub memory_bytes: u64,
     /// Bytes of standard output.

@@ -152,7 +152,7 @@ fn outcome(
     let stdout_bytes = stdout.map(|file| file.metadata().map(|metadata| metadata.len())).transpose();
     Ok(Outcome {
         end: ended.end,
-        cpu: cpu.max(Duration::from_millis(ended.seen.cpu_ms)),
+        cpu: cpu.max(ended.seen.cpu),
         wall,
         memory_bytes,
         stdout_bytes: stdout_bytes.map_err(|error| format!("the output: {error}"))?.unwrap_or(0),

@@ -7,7 +7,7 @@ use std::{
     process::Child,
 };
 
-use warren_runner::sandbox::{Access, Command, End, Limit, Scratch};
+use warren_runner::sandbox::{Access, Command, End, Scratch};
 
 use super::harness::{eventually, mark, marked, python, run_python, sandbox};
 
@@ -139,37 +139,6 @@ async fn a_process_that_hides_from_its_parent_is_gone_with_it() {
     let outcome = sandbox().await.run(&scratch, &python(daemon, &mark)).await.unwrap();
     assert_eq!(outcome.end, End::Exited(0));
     assert_eq!(marked(&mark, None), [0; 0]);
-}
-
-#[tokio::test]
-async fn memory_spread_over_children_counts_together() {
-    let spread = "
-import os, time
-for _ in range(10):
-    if os.fork() == 0:
-        x = bytearray(20 << 20)
-        time.sleep(1000)
-time.sleep(1000)";
-    let scratch = sandbox().await.scratch().unwrap();
-    let (outcome, _) = run_python(&scratch, spread).await;
-    assert_eq!(outcome.end, End::Killed(Limit::Memory), "{outcome:?}");
-}
-
-#[tokio::test]
-async fn cpu_time_spread_over_children_counts_together() {
-    let spread = "
-import os
-while True:
-    if os.fork() == 0:
-        for _ in range(10 ** 6): pass
-        os._exit(0)
-    os.wait()";
-    let scratch = sandbox().await.scratch().unwrap();
-    let mut command = python(spread, "");
-    command.limits.cpu = std::time::Duration::from_millis(500);
-    let outcome = sandbox().await.run(&scratch, &command).await.unwrap();
-    assert_eq!(outcome.end, End::Killed(Limit::Cpu), "{outcome:?}");
-    assert!(outcome.cpu > command.limits.cpu, "{outcome:?}");
 }
 
 #[tokio::test]

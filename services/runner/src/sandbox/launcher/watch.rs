@@ -18,11 +18,15 @@ use nix::{
 };
 use serde::Deserialize;
 
-use super::tree::{self, Usage};
+use super::tree::{self, Ledger, Usage};
 use crate::sandbox::{End, Limit, Limits};
 
 /// How often memory and CPU time are added up. At some GB/s of page faults a core gets this far beyond its limit.
-const TICK: Duration = Duration::from_millis(10);
+const TICK: Duration = Duration::from_millis(5);
+
+/// Of bwrap's process inside this much is its own. The rest is the program's, which may trace that process and make it
+/// allocate.
+const FIRST_INSIDE_BYTES: u64 = 4 << 20;
 
 /// Kept of standard error; the rest is read and thrown away.
 const STDERR_BYTES_MAX: usize = 8 << 10;
@@ -42,7 +46,7 @@ pub(super) struct Pipes {
 #[derive(Debug)]
 pub(super) struct Ended {
     pub(super) end: End,
-    /// What the tree used: the most memory, the last CPU time seen. `getrusage` misses what dies with its namespace.
+    /// What the tree used: the most memory, the CPU time. `getrusage` misses what dies with its namespace.
     pub(super) seen: Usage,
     pub(super) stderr: Vec<u8>,
 }
@@ -53,6 +57,7 @@ struct Watch {
     status: Vec<u8>,
     stderr: Vec<u8>,
     stderr_open: bool,
+    ledger: Ledger,
     seen: Usage,
 }
 
@@ -66,7 +71,14 @@ enum Stop {
 
 /// Waits for the end of the run, a limit, or the end of the control pipe (standard input), and leaves no process.
 pub(super) fn watch(pipes: Pipes, limits: &Limits, started: Instant) -> Result<Ended, String> {
-    let mut watch = Watch { pipes, status: Vec::new(), stderr: Vec::new(), stderr_open: true, seen: Usage::default() };
+    let mut watch = Watch {
+        pipes,
+        status: Vec::new(),
+        stderr: Vec::new(),
+        stderr_open: true,
+        ledger: Ledger::default(),
+        seen: Usage::default(),
+    };
     let stop = watch.until_stop(limits, started);
     watch.look();
     kill_and_reap_all()?;
@@ -131,15 +143,20 @@ impl Watch {
         if usage.memory_bytes > limits.memory_bytes {
             return Some(Limit::Memory);
         }
-        (Duration::from_millis(usage.cpu_ms) > limits.cpu).then_some(Limit::Cpu)
+        (usage.cpu > limits.cpu).then_some(Limit::Cpu)
     }
 
     /// What the tree uses now.
     fn look(&mut self) -> Usage {
         let (bwrap, first_inside) = (self.pipes.bwrap, self.first_inside());
-        let usage = tree::usage(bwrap, |process| process == bwrap || Some(process) == first_inside);
+        let usage = self.ledger.look(bwrap, |process| match process {
+            // In no namespace of the program's: out of its reach.
+            _ if process == bwrap => u64::MAX,
+            _ if Some(process) == first_inside => FIRST_INSIDE_BYTES,
+            _ => 0,
+        });
         self.seen.memory_bytes = self.seen.memory_bytes.max(usage.memory_bytes);
-        self.seen.cpu_ms = self.seen.cpu_ms.max(usage.cpu_ms);
+        self.seen.cpu = self.seen.cpu.max(usage.cpu);
         usage
     }
 
