@@ -25,7 +25,11 @@ use warren_host::clock;
 
 pub(crate) use self::runner::Setback;
 use self::{attempt::Attempt, in_flight::InFlight, pace::Pace, runner::Runner};
-use crate::{state::State, store::Claim};
+use crate::{
+    state::State,
+    store::{self, Claim},
+    trouble::Trouble,
+};
 
 /// How a dispatcher works.
 #[derive(Clone, Copy, Debug)]
@@ -96,12 +100,13 @@ impl<R: Runner> Dispatcher<R> {
     async fn run(self: Arc<Self>, shutdown: CancellationToken) {
         let mut queued = self.state.queued.subscribe();
         let mut pace = Pace::new(self.options.in_flight_max);
+        let mut trouble = Trouble::default();
         // Tasks, not futures of this one: a claim that waits for the store must not hold up who writes to it.
         let mut attempts = JoinSet::new();
         let mut poll = ticks(self.options.poll);
         let _leases = AbortOnDropHandle::new(tokio::spawn(Arc::clone(&self).keep_leases()));
         loop {
-            for claim in self.claim(pace.room(attempts.len(), Instant::now())).await {
+            for claim in self.claim(pace.room(attempts.len(), Instant::now()), &mut trouble).await {
                 attempts.spawn(Attempt::new(Arc::clone(&self), claim).judge());
             }
             tokio::select! {
@@ -122,36 +127,59 @@ impl<R: Runner> Dispatcher<R> {
         }
     }
 
-    async fn claim(&self, room: usize) -> Vec<Claim> {
-        if room == 0 {
+    /// Claims nothing while the store rests from a failure.
+    async fn claim(&self, room: usize, trouble: &mut Trouble) -> Vec<Claim> {
+        if room == 0 || !trouble.pause(Instant::now()).is_zero() {
             return Vec::new();
         }
         let now_ms = clock::now_ms();
-        let claims = self.state.store.claim(&self.name, room, now_ms, self.lease_until_ms(now_ms)).await;
-        claims.unwrap_or_else(|error| {
-            tracing::warn!(error = &error as &dyn Error, "no submission can be claimed");
-            Vec::new()
-        })
+        match self.state.store.claim(&self.name, room, now_ms, self.lease_until_ms(now_ms)).await {
+            Ok(claims) => {
+                if trouble.ended() {
+                    tracing::info!("submissions can be claimed again");
+                }
+                claims
+            }
+            Err(error) => {
+                if trouble.failed(Instant::now()) {
+                    tracing::warn!(error = &error as &dyn Error, "no submission can be claimed");
+                }
+                Vec::new()
+            }
+        }
     }
 
     /// Keeps the claims that this dispatcher works on, and takes back those that nobody does. Apart from the rest, so
     /// that no slow statement of that costs the lease.
     async fn keep_leases(self: Arc<Self>) {
         let mut renewal = ticks(self.options.lease / 3);
+        let mut trouble = Trouble::default();
         loop {
             renewal.tick().await;
-            let now_ms = clock::now_ms();
-            let attempts = self.in_flight.attempts();
-            let renewed = self.state.store.renew_claims(&self.name, &attempts, self.lease_until_ms(now_ms)).await;
-            if let Err(error) = renewed {
-                tracing::warn!(error = &error as &dyn Error, "claims are not renewed: others may take them");
-            }
-            match self.state.store.take_back_expired(now_ms).await {
-                Ok(0) => {}
-                Ok(submissions) => tracing::warn!(submissions, "taken back: nobody works on them any more"),
-                Err(error) => tracing::warn!(error = &error as &dyn Error, "expired claims cannot be looked for"),
+            match self.renew_and_take_back().await {
+                Ok(taken) => {
+                    if trouble.ended() {
+                        tracing::info!("claims are renewed again");
+                    }
+                    if taken > 0 {
+                        tracing::warn!(submissions = taken, "taken back: nobody works on them any more");
+                    }
+                }
+                Err(error) => {
+                    if trouble.failed(Instant::now()) {
+                        tracing::warn!(error = &error as &dyn Error, "claims are not renewed: others may take them");
+                    }
+                }
             }
         }
+    }
+
+    /// How many were taken back.
+    async fn renew_and_take_back(&self) -> store::Result<u64> {
+        let now_ms = clock::now_ms();
+        let attempts = self.in_flight.attempts();
+        self.state.store.renew_claims(&self.name, &attempts, self.lease_until_ms(now_ms)).await?;
+        self.state.store.take_back_expired(now_ms).await
     }
 
     fn lease_until_ms(&self, now_ms: i64) -> i64 {

@@ -28,6 +28,7 @@ mod state;
 mod store;
 mod submissions;
 mod submit;
+mod trouble;
 mod turn;
 mod verdicts;
 mod waiters;

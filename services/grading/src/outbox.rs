@@ -5,7 +5,7 @@ mod tests;
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use warren_host::{clock, store::StoreError};
@@ -15,6 +15,7 @@ use warren_rpc::{Client, Event, PublishError, RejectReason};
 use crate::{
     state::State,
     store::{OutboxEvent, Result, Store},
+    trouble::Trouble,
 };
 
 /// Events that are read at a time.
@@ -74,22 +75,23 @@ fn failure(error: &PublishError) -> Failure {
 pub(crate) async fn run<P: Publisher>(state: Arc<State>, publisher: P, shutdown: CancellationToken) {
     let name = Uuid::now_v7().to_string();
     let mut committed = state.committed.subscribe();
-    let mut failing = false;
+    let mut trouble = Trouble::default();
     while !shutdown.is_cancelled() {
         let failed = tokio::select! {
             published = publish_all(&state.store, &publisher, &name) => published.err(),
             () = shutdown.cancelled() => break,
         };
         match &failed {
-            Some(reason) if !failing => tracing::warn!(reason, "events cannot be published: they wait"),
-            None if failing => tracing::info!("events are published again"),
+            Some(reason) if trouble.failed(Instant::now()) => {
+                tracing::warn!(reason, "events cannot be published: they wait");
+            }
+            None if trouble.ended() => tracing::info!("events are published again"),
             _ => {}
         }
-        failing = failed.is_some();
         tokio::select! {
             () = shutdown.cancelled() => break,
-            () = tokio::time::sleep(POLL) => {}
-            _ = committed.changed(), if !failing => {}
+            () = tokio::time::sleep(POLL.max(trouble.pause(Instant::now()))) => {}
+            _ = committed.changed(), if failed.is_none() => {}
         }
     }
     if let Err(error) = state.store.release_outbox(&name).await {

@@ -5,9 +5,10 @@ use std::{
     time::Duration,
 };
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::{state::State, store::Result};
+use crate::{state::State, store::Result, trouble::Trouble};
 
 /// How often the store is looked at.
 const POLL: Duration = Duration::from_millis(500);
@@ -17,13 +18,18 @@ const BATCH: usize = 1_000;
 
 /// Watches the store until the instance stops.
 pub(crate) async fn watch(state: Arc<State>, shutdown: CancellationToken) {
+    let mut trouble = Trouble::default();
     loop {
-        if let Err(error) = wake(&state).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "the store cannot be read for verdicts");
+        match wake(&state).await {
+            Ok(()) if trouble.ended() => tracing::info!("the store can be read for verdicts again"),
+            Err(error) if trouble.failed(Instant::now()) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "the store cannot be read for verdicts");
+            }
+            _ => {}
         }
         tokio::select! {
             () = shutdown.cancelled() => return,
-            () = tokio::time::sleep(POLL) => {}
+            () = tokio::time::sleep(POLL.max(trouble.pause(Instant::now()))) => {}
         }
     }
 }

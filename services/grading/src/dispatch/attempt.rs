@@ -114,7 +114,10 @@ impl<R: Runner> Attempt<R> {
                     return false;
                 }
                 Err(error) => {
-                    tracing::warn!(submission, error = &error as &dyn Error, "the end of an attempt is not stored yet");
+                    if again == 0 {
+                        let error = &error as &dyn Error;
+                        tracing::warn!(submission, error, "the end of an attempt is not stored yet");
+                    }
                     tokio::time::sleep(self.dispatcher.options.store_pause * 2_u32.pow(again)).await;
                 }
             }
