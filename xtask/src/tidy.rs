@@ -1,7 +1,7 @@
 //! `tidy`: the rules of style that a program can check.
 //!
 //! - a Rust file has at most 400 lines, a function at most 60;
-//! - no file names a package registry's host, or an absolute path of the machine that it was written on;
+//! - no file names an absolute path of the machine that it was written on;
 //! - only `warren-rpc` depends on lapin (tests aside);
 //! - messages stand only in `proto`, SQL only in a service's store;
 //! - every crate takes the workspace's lints.
