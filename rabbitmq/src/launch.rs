@@ -117,6 +117,9 @@ fn set_environment(command: &mut Command, installation: &Installation, identity:
         .env("ERL_CRASH_DUMP", directory.join("erl_crash.dump"))
         .env("ERL_EPMD_ADDRESS", "127.0.0.1")
         .env("ERL_EPMD_PORT", identity.epmd_port.to_string())
+        // Ours runs before any node. Were it gone (this program was killed while a node starts), RabbitMQ's helper
+        // processes would start another as a daemon, which nobody would ever end.
+        .env("ERL_ZFLAGS", "-start_epmd false")
         .env("RABBITMQ_NODENAME", &identity.name)
         .env("RABBITMQ_DIST_PORT", identity.distribution_port.to_string())
         .env("RABBITMQ_CONFIG_FILE", directory.join("rabbitmq.conf"))
