@@ -24,7 +24,7 @@ pub(crate) struct Directory {
     /// Present if the directory is temporary.
     sweeper: Option<Child>,
     /// Held as long as the node may run: two nodes must not share data.
-    _lock: File,
+    lock: File,
 }
 
 impl Directory {
@@ -55,7 +55,7 @@ impl Directory {
         };
         let (node_name, lock) = fill().map_err(StartError::io(format!("write into {}", path.display())))?;
         let lock = lock.ok_or_else(|| StartError::DirectoryInUse(path.clone()))?;
-        Ok(Directory { path, node_name, sweeper, _lock: lock })
+        Ok(Directory { path, node_name, sweeper, lock })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -100,6 +100,9 @@ impl Drop for Directory {
             drop(sweeper.stdin.take());
             let _ = sweeper.wait();
         }
+        // Closing is not enough: a process that is being started by another thread holds a copy of the open file until
+        // it becomes another program. If this fails, closing it has to do.
+        let _ = self.lock.unlock();
     }
 }
 
