@@ -10,6 +10,8 @@ use std::{
     time::SystemTime,
 };
 
+use warren_rpc::{Client, ClientOptions};
+
 use crate::failure::{Exit, Failure};
 
 const HINT: &str = "start one with `warren`, name one with --url or WARREN_URL, or add --embedded";
@@ -28,9 +30,12 @@ pub(crate) fn find(url: Option<&str>) -> Result<String, Failure> {
     }
 }
 
-/// Says what to do when the broker that was found does not answer.
-pub(crate) fn explain(failure: Failure) -> Failure {
-    if failure.exit == Exit::BrokerUnreachable { failure.with_hint(HINT) } else { failure }
+/// Connects to the broker that was found, and says what to do if it does not answer.
+pub(crate) async fn connect(url: &str, options: ClientOptions) -> Result<Client, Failure> {
+    Client::connect(url, options).await.map_err(|error| {
+        let failure = Failure::from(error);
+        if failure.exit == Exit::BrokerUnreachable { failure.with_hint(HINT) } else { failure }
+    })
 }
 
 /// The address left last by a process that still runs.

@@ -142,7 +142,7 @@ fn repl_elsewhere(runtime: &Runtime, globals: &Globals) -> Result<(), Failure> {
 
 async fn connect(globals: &Globals) -> Result<Client, Failure> {
     let url = address::find(globals.url.as_deref())?;
-    Client::connect(&url, ClientOptions::default()).await.map_err(|error| address::explain(error.into()))
+    address::connect(&url, ClientOptions::default()).await
 }
 
 fn data(globals: &Globals) -> Result<std::path::PathBuf, Failure> {

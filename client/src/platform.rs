@@ -73,7 +73,7 @@ impl Platform {
                 (Some(node), url)
             }
         };
-        let client = connect(&url).await?;
+        let client = address::connect(&url, ClientOptions::default()).await?;
         let mut platform = Self { running: Vec::new(), client, url, node, _temporary: temporary };
         match platform.serve_all(settings).await {
             Ok(()) => Ok(platform),
@@ -120,13 +120,9 @@ async fn private_broker() -> Result<Node, Failure> {
     Node::start(NodeOptions::default()).await.map_err(|error| Failure::new(Exit::BrokerUnreachable, error.to_string()))
 }
 
-async fn connect(url: &str) -> Result<Client, Failure> {
-    Client::connect(url, ClientOptions::default()).await.map_err(|error| address::explain(error.into()))
-}
-
 /// Whether instances of the contest's services run on this broker already.
 pub(crate) async fn is_served(url: &str) -> Result<bool, Failure> {
-    let client = connect(url).await?;
+    let client = address::connect(url, ClientOptions::default()).await?;
     let options = CallOptions { deadline: ANSWERS_WITHIN, ..CallOptions::default() };
     let answer = client.call_with::<problems::List>(&problems::ListRequest {}, options).await;
     client.close().await;

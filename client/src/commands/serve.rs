@@ -2,7 +2,7 @@
 
 use futures::future::select_all;
 use tokio::signal::unix::{SignalKind, signal};
-use warren_rpc::{Client, ClientOptions, ServeOptions};
+use warren_rpc::{ClientOptions, ServeOptions};
 
 use crate::{
     address,
@@ -18,7 +18,7 @@ pub(crate) async fn serve(url: &str, settings: Settings<'_>, serve: &Serve) -> R
     packages::ensure_for(&serve.services)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(|error| Failure::internal(error.to_string()))?;
     let options = ClientOptions { name: "warren serve".to_owned(), ..ClientOptions::default() };
-    let client = Client::connect(url, options).await.map_err(|error| address::explain(error.into()))?;
+    let client = address::connect(url, options).await?;
     let options = ServeOptions { prefetch: serve.prefetch, drain_timeout: serve.drain_timeout, instance: None };
     let mut running = Vec::new();
     for &name in &serve.services {
