@@ -1,5 +1,7 @@
 //! Who may do what: users, their permissions, and the SASL mechanisms that a client proves itself by.
 
+use std::sync::Arc;
+
 use amq_protocol::types::{AMQPValue, parsing::parse_field_table};
 use regex::Regex;
 
@@ -85,8 +87,13 @@ fn compile(user: &str, permissions: &Permissions) -> Result<Rules, StartError> {
     })
 }
 
+/// The mechanism by which a client is who its certificate says.
+pub(crate) const EXTERNAL: &str = "EXTERNAL";
+
 /// The mechanisms that are offered.
-pub(crate) const MECHANISMS: &str = "PLAIN AMQPLAIN";
+pub(crate) fn mechanisms(with_external: bool) -> &'static str {
+    if with_external { "PLAIN AMQPLAIN EXTERNAL" } else { "PLAIN AMQPLAIN" }
+}
 
 /// Name and password in a SASL response, if the mechanism is known and the response is one of it.
 pub(crate) fn credentials(mechanism: &str, response: &[u8]) -> Option<(String, String)> {
@@ -115,13 +122,14 @@ pub(crate) fn credentials(mechanism: &str, response: &[u8]) -> Option<(String, S
     }
 }
 
+/// The user of this name.
+pub(crate) fn named<'a>(users: &'a [Arc<User>], name: &str) -> Option<&'a Arc<User>> {
+    users.iter().find(|user| user.name == name)
+}
+
 /// The user of this name, if the password is right.
-pub(crate) fn find<'a>(
-    users: &'a [std::sync::Arc<User>],
-    name: &str,
-    password: &str,
-) -> Option<&'a std::sync::Arc<User>> {
-    users.iter().find(|user| user.name == name && user.password == password)
+pub(crate) fn find<'a>(users: &'a [Arc<User>], name: &str, password: &str) -> Option<&'a Arc<User>> {
+    named(users, name).filter(|user| user.password == password)
 }
 
 #[cfg(test)]

@@ -1,17 +1,20 @@
 //! The broker: a listener, its vhosts, and its connections.
 
 mod faults;
+mod listening;
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::Duration;
 
 use rustc_hash::FxHashMap;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 
 pub use faults::Survives;
+
+use listening::{Addresses, Listeners};
 
 use crate::auth::User;
 use crate::clock::Clock;
@@ -22,10 +25,9 @@ use crate::connection::handshake::FRAME_MIN;
 use crate::connection::session::Session;
 use crate::fault::Faults;
 use crate::outbox::Outbox;
+use crate::tls::{Tls, Transport};
 use crate::vhost::{Vhost, VhostSettings};
 use crate::{ConnectionInfo, Options, StartError};
-
-const BACKLOG: u32 = 4096;
 
 /// A broker that runs in this process.
 ///
@@ -35,8 +37,8 @@ const BACKLOG: u32 = 4096;
 #[derive(Debug)]
 pub struct Broker {
     shared: Arc<Shared>,
-    address: SocketAddr,
-    listening: Mutex<Option<AbortHandle>>,
+    addresses: Addresses,
+    listening: Mutex<Vec<AbortHandle>>,
     timers: Vec<AbortHandle>,
 }
 
@@ -45,6 +47,7 @@ pub struct Broker {
 pub(crate) struct Shared {
     pub(crate) options: Options,
     pub(crate) users: Vec<Arc<User>>,
+    tls: Option<Tls>,
     vhosts: FxHashMap<String, Arc<Vhost>>,
     faults: Arc<Faults>,
     connections: Mutex<FxHashMap<ConnectionId, (Arc<Control>, AbortHandle)>>,
@@ -70,8 +73,8 @@ impl Shared {
         self.connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Starts a connection's task.
-    fn serve(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr) {
+    /// Starts a connection's task. With `is_tls`, the connection begins with TLS's handshake.
+    fn serve(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr, is_tls: bool) {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%peer, "a connection is gone already: {error}");
             return;
@@ -79,17 +82,50 @@ impl Shared {
         let id = ConnectionId(self.next_connection.fetch_add(1, Ordering::Relaxed));
         let outbox = Arc::new(Outbox::new(self.options.outbox_bytes_max));
         let control = Arc::new(Control::new(id, Some(peer), outbox));
-        let session = Session::new(Arc::clone(self), id, Arc::clone(&control));
-        let driver = Driver::new(stream, session, Arc::clone(&control));
-        let shared = Arc::clone(self);
         // The lock is held until the task is known: it cannot take itself out before it is in.
         let mut connections = self.connections();
+        let task = match self.tls.clone().filter(|_| is_tls) {
+            None => {
+                let session = Session::new(Arc::clone(self), id, Arc::clone(&control), Transport::default());
+                self.run(id, Driver::new(stream, session, Arc::clone(&control)))
+            }
+            Some(tls) => self.run(id, self.clone().serve_tls(stream, tls, id, Arc::clone(&control))),
+        };
+        connections.insert(id, (control, task));
+    }
+
+    async fn serve_tls(
+        self: Arc<Self>,
+        stream: TcpStream,
+        tls: Tls,
+        id: ConnectionId,
+        control: Arc<Control>,
+    ) -> io::Result<()> {
+        match tls.accept(stream, &control).await {
+            Ok((stream, transport)) => {
+                control.update_info(|info| info.tls = true);
+                let session = Session::new(self, id, Arc::clone(&control), transport);
+                Driver::new(stream, session, control).await
+            }
+            Err(error) => {
+                control.set_ended();
+                Err(error)
+            }
+        }
+    }
+
+    fn run(
+        self: &Arc<Self>,
+        id: ConnectionId,
+        connection: impl Future<Output = io::Result<()>> + Send + 'static,
+    ) -> AbortHandle {
+        let shared = Arc::clone(self);
         let task = tokio::spawn(async move {
-            let end = driver.await;
+            let end = connection.await;
             tracing::debug!(connection = id.0, ?end, "a connection ended");
             shared.connections().remove(&id);
         });
-        connections.insert(id, (control, task.abort_handle()));
+        task.abort_handle()
     }
 }
 
@@ -114,8 +150,10 @@ impl Broker {
             .iter()
             .map(|name| (name.clone(), Arc::new(Vhost::new(name, clock, settings, Arc::clone(&faults)))))
             .collect();
-        let listener = listen(options.listen).await?;
-        let address = listener.local_addr().map_err(|source| StartError::Listen { address: options.listen, source })?;
+        let tls = options.tls.as_ref().map(Tls::new).transpose()?;
+        let tls_address = options.tls.as_ref().map(|tls| tls.listen);
+        let listeners = Listeners::open(Addresses { plain: options.listen, tls: tls_address })?;
+        let addresses = listeners.addresses;
         let timers = vhosts
             .values()
             .map(|vhost| {
@@ -126,6 +164,7 @@ impl Broker {
         let shared = Arc::new(Shared {
             options,
             users,
+            tls,
             vhosts,
             faults,
             connections: Mutex::default(),
@@ -133,8 +172,8 @@ impl Broker {
             blocked: AtomicBool::new(false),
             blocked_reason: RwLock::default(),
         });
-        let listening = Mutex::new(Some(spawn_accepting(listener, &shared)));
-        Ok(Broker { shared, address, listening, timers })
+        let listening = Mutex::new(listeners.accept(&shared));
+        Ok(Broker { shared, addresses, listening, timers })
     }
 
     /// The address of the vhost `/`, for the first user: `amqp://guest:guest@127.0.0.1:24817/%2f`.
@@ -146,15 +185,35 @@ impl Broker {
     /// The address of a vhost, for the first user.
     #[must_use]
     pub fn url_of_vhost(&self, vhost: &str) -> String {
+        self.url_with("amqp", self.addresses.plain, vhost)
+    }
+
+    /// The address of the vhost `/` over TLS, for the first user, if [`Options::tls`] is set: `amqps://guest:guest@127.0.0.1:24818/%2f`.
+    #[must_use]
+    pub fn tls_url(&self) -> Option<String> {
+        self.addresses.tls.map(|address| self.url_with("amqps", address, "/"))
+    }
+
+    fn url_with(&self, scheme: &str, address: SocketAddr, vhost: &str) -> String {
         let (name, password) =
             self.shared.options.users.first().map_or(("", ""), |user| (user.name.as_str(), user.password.as_str()));
-        format!("amqp://{}:{}@{}/{}", escaped(name), escaped(password), self.address, escaped(vhost))
+        format!("{scheme}://{}:{}@{address}/{}", escaped(name), escaped(password), escaped(vhost))
     }
 
     /// Where the broker listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.addresses.plain
+    }
+
+    /// Where the broker listens for TLS, if it does.
+    #[must_use]
+    pub fn tls_address(&self) -> Option<SocketAddr> {
+        self.addresses.tls
+    }
+
+    fn listening(&self) -> MutexGuard<'_, Vec<AbortHandle>> {
+        self.listening.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The connections that are open, in the order in which they came.
@@ -169,40 +228,10 @@ impl Broker {
 
 impl Drop for Broker {
     fn drop(&mut self) {
-        if let Some(listening) = self.listening.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            listening.abort();
-        }
+        self.listening().iter().for_each(AbortHandle::abort);
         self.timers.iter().for_each(AbortHandle::abort);
         self.shared.connections().drain().for_each(|(_, (_, task))| task.abort());
     }
-}
-
-async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
-    let listen = || {
-        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-        // A restart comes back to its port while old connections linger there.
-        socket.set_reuseaddr(true)?;
-        socket.bind(address)?;
-        socket.listen(BACKLOG)
-    };
-    listen().map_err(|source| StartError::Listen { address, source })
-}
-
-fn spawn_accepting(listener: TcpListener, shared: &Arc<Shared>) -> AbortHandle {
-    let shared = Arc::clone(shared);
-    let accepting = tokio::spawn(async move {
-        loop {
-            match listener.accept().await {
-                Ok((stream, peer)) => shared.serve(stream, peer),
-                Err(error) => {
-                    // Out of file descriptors, most likely: it passes when some connection ends.
-                    tracing::warn!("a connection cannot be accepted: {error}");
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                }
-            }
-        }
-    });
-    accepting.abort_handle()
 }
 
 /// Percent-encoding of what is not unreserved in a URL (RFC 3986, 2.3).

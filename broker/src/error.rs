@@ -14,6 +14,14 @@ pub enum StartError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// What [`TlsOptions`](crate::TlsOptions) holds cannot be used.
+    #[error("tls.{field}: {source}")]
+    Tls {
+        /// The field.
+        field: &'static str,
+        /// What is wrong with it.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A permission is not a regular expression.
     #[error("user {user:?}: the permission {pattern:?} is not a regular expression: {source}")]
     Permission {

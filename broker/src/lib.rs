@@ -14,11 +14,14 @@
 //! Everything is kept in memory. Any AMQP 0-9-1 client works; what is not there is refused as RabbitMQ refuses it: transactions (540),
 //! streams (an unknown `x-queue-type`).
 //!
+//! TLS, and logins by certificate: [`Options::tls`].
+//!
 //! Faults happen on demand: connections are cut, frozen and delayed ([`Broker::cut`], [`Broker::freeze`], [`Broker::delay`]), publishers
 //! blocked ([`Broker::block_publishers`]), deliveries and confirms dropped and repeated ([`Broker::tamper_with_delivery`],
 //! [`Broker::tamper_with_confirm`], [`Broker::tamper_at_random`]), and the broker restarted ([`Broker::restart`]).
 //!
-//! Reading order, from the wire inwards: `wire` (bytes to commands), `connection` (`session`: what is said; `driver`: moving bytes),
+//! Reading order, from the wire inwards: `wire` (bytes to commands), `connection` (`session`: what is said; `driver`: moving bytes; over
+//! `tls` too),
 //! `vhost` (the state machine behind one lock), `exchange`, `queue` and `channel` (its parts, pure), `outbox` (what is to be sent).
 //!
 //! Invariants:
@@ -39,6 +42,7 @@ mod names;
 mod options;
 mod outbox;
 mod queue;
+mod tls;
 mod vhost;
 mod wire;
 
@@ -48,3 +52,4 @@ pub use connection::control::ConnectionInfo;
 pub use error::StartError;
 pub use fault::Tampering;
 pub use options::{Options, Permissions, UserOptions};
+pub use tls::TlsOptions;

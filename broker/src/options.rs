@@ -3,11 +3,15 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use crate::TlsOptions;
+
 /// How a broker is started. The default is a broker for tests: any free port on 127.0.0.1, the vhost `/`, and `guest` with the password `guest`.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Where to listen. Port 0, the default, takes a free one.
     pub listen: SocketAddr,
+    /// Whether to listen for TLS too, and how. Default: no.
+    pub tls: Option<TlsOptions>,
     /// The virtual hosts. Default: `/`.
     pub vhosts: Vec<String>,
     /// Who may connect. Default: `guest` with the password `guest`, everywhere.
@@ -30,6 +34,7 @@ impl Default for Options {
     fn default() -> Self {
         Options {
             listen: (Ipv4Addr::LOCALHOST, 0).into(),
+            tls: None,
             vhosts: vec!["/".to_owned()],
             users: vec![UserOptions::new("guest", "guest")],
             heartbeat: Duration::from_secs(60),

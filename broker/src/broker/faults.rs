@@ -4,7 +4,8 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use super::{Broker, listen, spawn_accepting};
+use super::Broker;
+use super::listening::Listeners;
 use crate::connection::ConnectionId;
 use crate::connection::control::Control;
 use crate::{StartError, Tampering};
@@ -109,9 +110,7 @@ impl Broker {
     ///
     /// Not cancel safe: a restart that is dropped may leave a broker that does not listen. Restart it again then.
     pub async fn restart(&self, survives: Survives, downtime: Duration) -> Result<(), StartError> {
-        if let Some(listening) = self.listening.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            listening.abort();
-        }
+        self.listening().drain(..).for_each(|listening| listening.abort());
         let controls = self.controls();
         controls.iter().for_each(|control| control.force_out());
         for control in controls {
@@ -124,9 +123,7 @@ impl Broker {
             vhost.with(|state| state.forget(survives == Survives::Durable));
         }
         tokio::time::sleep(downtime).await;
-        let listener = listen(self.address).await?;
-        let accepting = spawn_accepting(listener, &self.shared);
-        *self.listening.lock().unwrap_or_else(PoisonError::into_inner) = Some(accepting);
+        *self.listening() = Listeners::open(self.addresses)?.accept(&self.shared);
         Ok(())
     }
 }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -22,6 +23,8 @@ pub struct ConnectionInfo {
     pub user: Option<String>,
     /// The vhost, once it is open.
     pub vhost: Option<String>,
+    /// Whether it is encrypted.
+    pub tls: bool,
     /// What the client calls the connection: `connection_name` in its properties.
     pub name: Option<String>,
 }
@@ -42,7 +45,7 @@ pub(crate) struct Control {
 
 impl Control {
     pub(crate) fn new(id: ConnectionId, peer: Option<SocketAddr>, outbox: Arc<Outbox>) -> Control {
-        let info = ConnectionInfo { id, peer, user: None, vhost: None, name: None };
+        let info = ConnectionInfo { id, peer, user: None, vhost: None, tls: false, name: None };
         Control {
             outbox,
             info: Mutex::new(info),
@@ -90,6 +93,18 @@ impl Control {
     /// Says once whether [`Control::force_out`] was called.
     pub(crate) fn take_forced_out(&self) -> bool {
         self.forced_out.load(Ordering::Relaxed) && self.forced_out.swap(false, Ordering::AcqRel)
+    }
+
+    /// Waits until the client has to go, before the connection's task looks for it by itself.
+    pub(crate) async fn told_to_go(&self) {
+        std::future::poll_fn(|context| {
+            self.outbox.register(context.waker());
+            match self.is_cut() || self.forced_out.load(Ordering::Relaxed) {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
+            }
+        })
+        .await;
     }
 
     /// Whether the task has to look again: something was set while it ran.

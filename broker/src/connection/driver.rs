@@ -8,10 +8,10 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
 use super::control::Control;
 use super::session::{Phase, Session};
@@ -40,6 +40,8 @@ pub(crate) struct Driver<S> {
     session: Session,
     control: Arc<Control>,
     batch: Batch,
+    /// Something was written that the stream may still hold: TLS does.
+    unflushed: bool,
     sleep: Option<Pin<Box<Sleep>>>,
     began: Instant,
     last_read: Instant,
@@ -66,6 +68,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             session,
             control,
             batch: Batch::default(),
+            unflushed: false,
             sleep: None,
             began: now,
             last_read: now,
@@ -80,7 +83,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     fn write(&mut self, context: &mut Context<'_>) -> io::Result<Step> {
         loop {
             if self.batch.is_empty() && !(self.may_take_output() && self.control.outbox.take(&mut self.batch)) {
-                return Ok(Step::Done);
+                return self.flush(context);
             }
             let mut slices = [IoSlice::new(&[]); SLICES];
             let filled = self.batch.fill(&mut slices);
@@ -88,12 +91,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
                 Poll::Ready(Ok(written)) => {
                     self.last_write = Instant::now();
+                    self.unflushed = true;
                     self.control.outbox.written(&mut self.batch, written);
                 }
                 Poll::Ready(Err(error)) => return Err(error),
                 Poll::Pending => return Ok(Step::Waits),
             }
         }
+    }
+
+    fn flush(&mut self, context: &mut Context<'_>) -> io::Result<Step> {
+        if self.unflushed {
+            match Pin::new(&mut self.stream).poll_flush(context)? {
+                Poll::Ready(()) => self.unflushed = false,
+                Poll::Pending => return Ok(Step::Waits),
+            }
+        }
+        Ok(Step::Done)
     }
 
     /// Output waits for as long as the connection is delayed.
@@ -171,7 +185,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             self.sleep = None;
             return Poll::Pending;
         };
-        let due = tokio::time::Instant::from_std(due);
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
         // A timer that is set too early only fires once for nothing; moving it at every frame would cost more.
         if sleep.deadline() > due {
@@ -228,9 +241,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             }
             self.note_phase();
             let written = self.write(context)?;
-            if self.session.phase == Phase::Done && self.batch.is_empty() && self.control.outbox.unwritten_bytes() == 0
-            {
-                return Pin::new(&mut self.stream).poll_shutdown(context);
+            let all_written = self.batch.is_empty() && self.control.outbox.unwritten_bytes() == 0;
+            if self.session.phase == Phase::Done && all_written {
+                // TLS has a last word, for which a client that does not read is not waited for longer than for the rest.
+                self.control.outbox.register(context.waker());
+                match Pin::new(&mut self.stream).poll_shutdown(context) {
+                    Poll::Pending if self.poll_timer(context)?.is_pending() => return Poll::Pending,
+                    Poll::Pending => continue,
+                    ended => return ended,
+                }
             }
             if self.control.outbox.take_starved() {
                 self.session.resume_consumers();

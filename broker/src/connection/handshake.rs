@@ -67,7 +67,7 @@ impl Session {
             version_major: 0,
             version_minor: 9,
             server_properties: server_properties(),
-            mechanisms: auth::MECHANISMS.into(),
+            mechanisms: auth::mechanisms(self.transport.offers_external).into(),
             locales: "en_US".into(),
         }));
         self.phase = Phase::StartOk;
@@ -101,13 +101,19 @@ impl Session {
             self.control.update_info(|info| info.name = Some(name.to_string()));
         }
         let mechanism = start.mechanism.as_str();
-        if !auth::MECHANISMS.split(' ').any(|known| known == mechanism) {
+        if !auth::mechanisms(self.transport.offers_external).split(' ').any(|offered| offered == mechanism) {
             let text = format!("unknown authentication mechanism '{mechanism}'");
             return Err(Refusal::hard(AMQPHardError::COMMANDINVALID, text));
         }
-        let credentials = auth::credentials(mechanism, start.response.as_bytes());
-        let user = credentials.and_then(|(name, password)| auth::find(&self.shared.users, &name, &password).cloned());
-        let Some(user) = user else {
+        let users = &self.shared.users;
+        let user = if mechanism == auth::EXTERNAL {
+            // The certificate was verified when TLS began; what the client says to it means nothing.
+            self.transport.certificate_name.as_deref().and_then(|name| auth::named(users, name))
+        } else {
+            auth::credentials(mechanism, start.response.as_bytes())
+                .and_then(|(name, password)| auth::find(users, &name, &password))
+        };
+        let Some(user) = user.cloned() else {
             return self.refuse_login(mechanism);
         };
         self.control.update_info(|info| info.user = Some(user.name.clone()));

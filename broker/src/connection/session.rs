@@ -13,6 +13,7 @@ use crate::auth::User;
 use crate::broker::Shared;
 use crate::channel::{ChannelId, Link};
 use crate::error::Refusal;
+use crate::tls::Transport;
 use crate::vhost::{State, Vhost};
 use crate::wire::decoder::{Command, Decoder};
 use crate::wire::{encode, frame};
@@ -45,6 +46,7 @@ pub(crate) struct Session {
     pub(super) shared: Arc<Shared>,
     pub(super) id: ConnectionId,
     pub(super) control: Arc<Control>,
+    pub(super) transport: Transport,
     pub(super) decoder: Decoder,
     pub(crate) phase: Phase,
     pub(super) capabilities: Capabilities,
@@ -62,13 +64,14 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(shared: Arc<Shared>, id: ConnectionId, control: Arc<Control>) -> Session {
+    pub(crate) fn new(shared: Arc<Shared>, id: ConnectionId, control: Arc<Control>, transport: Transport) -> Session {
         let frame_max = shared.options.frame_max as usize;
         let decoder = Decoder::new(frame_max, shared.options.body_bytes_max);
         Session {
             shared,
             id,
             control,
+            transport,
             decoder,
             phase: Phase::Header,
             capabilities: Capabilities::default(),

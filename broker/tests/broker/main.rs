@@ -13,6 +13,7 @@ mod publishing;
 mod refusals;
 mod replies;
 mod routing;
+mod tls;
 mod topology;
 mod users;
 mod wire;
