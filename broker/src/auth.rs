@@ -51,6 +51,12 @@ impl User {
         self.permissions.as_ref()?.iter().find(|(name, _)| name == vhost).map(|(_, rules)| rules)
     }
 
+    /// Whether the user may do everything, everywhere.
+    #[cfg(feature = "http")]
+    pub(crate) fn is_administrator(&self) -> bool {
+        self.permissions.is_none()
+    }
+
     pub(crate) fn may_enter(&self, vhost: &str) -> bool {
         self.permissions.is_none() || self.rules(vhost).is_some()
     }

@@ -1,6 +1,8 @@
 //! The broker: a listener, its vhosts, and its connections.
 
 mod faults;
+#[cfg(feature = "http")]
+mod http;
 mod listening;
 
 use std::io;
@@ -14,7 +16,8 @@ use tokio::task::AbortHandle;
 
 pub use faults::Survives;
 
-use listening::{Addresses, Listeners};
+pub(crate) use listening::Addresses;
+use listening::Listeners;
 
 use crate::auth::User;
 use crate::clock::Clock;
@@ -40,6 +43,8 @@ pub struct Broker {
     addresses: Addresses,
     listening: Mutex<Vec<AbortHandle>>,
     timers: Vec<AbortHandle>,
+    #[cfg(feature = "http")]
+    http: Option<crate::http::Server>,
 }
 
 /// What the broker and its connections share.
@@ -59,6 +64,11 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn vhost(&self, name: &str) -> Option<Arc<Vhost>> {
         self.vhosts.get(name).cloned()
+    }
+
+    /// Name and password; empty if there is no user.
+    fn first_user(&self) -> (&str, &str) {
+        self.options.users.first().map_or(("", ""), |user| (user.name.as_str(), user.password.as_str()))
     }
 
     pub(crate) fn is_blocked(&self) -> bool {
@@ -81,7 +91,7 @@ impl Shared {
         }
         let id = ConnectionId(self.next_connection.fetch_add(1, Ordering::Relaxed));
         let outbox = Arc::new(Outbox::new(self.options.outbox_bytes_max));
-        let control = Arc::new(Control::new(id, Some(peer), outbox));
+        let control = Arc::new(Control::new(id, Some(peer), stream.local_addr().ok(), outbox));
         // The lock is held until the task is known: it cannot take itself out before it is in.
         let mut connections = self.connections();
         let task = match self.tls.clone().filter(|_| is_tls) {
@@ -154,6 +164,8 @@ impl Broker {
         let tls_address = options.tls.as_ref().map(|tls| tls.listen);
         let listeners = Listeners::open(Addresses { plain: options.listen, tls: tls_address })?;
         let addresses = listeners.addresses;
+        #[cfg(feature = "http")]
+        let http = options.http.map(listening::listen).transpose()?;
         let timers = vhosts
             .values()
             .map(|vhost| {
@@ -173,7 +185,16 @@ impl Broker {
             blocked_reason: RwLock::default(),
         });
         let listening = Mutex::new(listeners.accept(&shared));
-        Ok(Broker { shared, addresses, listening, timers })
+        #[cfg(feature = "http")]
+        let http = http.map(|(listener, address)| crate::http::Server::start(listener, address, &shared, addresses));
+        Ok(Broker {
+            shared,
+            addresses,
+            listening,
+            timers,
+            #[cfg(feature = "http")]
+            http,
+        })
     }
 
     /// The address of the vhost `/`, for the first user: `amqp://guest:guest@127.0.0.1:24817/%2f`.
@@ -195,8 +216,7 @@ impl Broker {
     }
 
     fn url_with(&self, scheme: &str, address: SocketAddr, vhost: &str) -> String {
-        let (name, password) =
-            self.shared.options.users.first().map_or(("", ""), |user| (user.name.as_str(), user.password.as_str()));
+        let (name, password) = self.shared.first_user();
         format!("{scheme}://{}:{}@{address}/{}", escaped(name), escaped(password), escaped(vhost))
     }
 

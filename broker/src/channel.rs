@@ -5,10 +5,12 @@ pub(crate) mod unacked;
 
 use std::sync::Arc;
 
+use amq_protocol::types::FieldTable;
 use rustc_hash::FxHashMap;
 
 use crate::auth::User;
 use crate::connection::ConnectionId;
+use crate::counters::Counters;
 use crate::outbox::Outbox;
 use crate::queue::QueueId;
 use crate::queue::consumers::ConsumerId;
@@ -51,6 +53,7 @@ pub(crate) struct Channel {
     pub(crate) last_queue: Option<Arc<str>>,
     /// The consumer of direct replies.
     pub(crate) replies: Option<Replies>,
+    pub(crate) counters: Counters,
 }
 
 /// A consumer of `amq.rabbitmq.reply-to`.
@@ -68,6 +71,8 @@ pub(crate) struct Consumer {
     pub(crate) queue: QueueId,
     pub(crate) tag: Arc<str>,
     pub(crate) no_ack: bool,
+    #[cfg_attr(not(feature = "http"), expect(dead_code, reason = "only who looks over HTTP reads it"))]
+    pub(crate) arguments: FieldTable,
     /// 0: no limit.
     pub(crate) prefetch: u16,
     pub(crate) unacked: u32,
@@ -87,6 +92,7 @@ impl Channel {
             confirms: None,
             last_queue: None,
             replies: None,
+            counters: Counters::default(),
         }
     }
 

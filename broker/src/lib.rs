@@ -20,12 +20,15 @@
 //! blocked ([`Broker::block_publishers`]), deliveries and confirms dropped and repeated ([`Broker::tamper_with_delivery`],
 //! [`Broker::tamper_with_confirm`], [`Broker::tamper_at_random`]), and the broker restarted ([`Broker::restart`]).
 //!
+//! With [`Options::http`] it shows itself: a page, the part of RabbitMQ's management API that `rabbitmqadmin` lists by, and Prometheus' metrics.
+//!
 //! Reading order, from the wire inwards: `wire` (bytes to commands), `connection` (`session`: what is said; `driver`: moving bytes; over
 //! `tls` too),
-//! `vhost` (the state machine behind one lock), `exchange`, `queue` and `channel` (its parts, pure), `outbox` (what is to be sent).
+//! `vhost` (the state machine behind one lock), `exchange`, `queue` and `channel` (its parts, pure), `outbox` (what is to be sent); beside it
+//! `http` (what there is to see).
 //!
 //! Invariants:
-//! - nothing but `connection::driver` and `broker` does I/O;
+//! - nothing but `connection::driver`, `broker` and `http` does I/O;
 //! - a vhost's lock comes before an outbox's, and nothing waits while it holds either;
 //! - a message is copied once when it comes in and once when it goes out; its properties are decoded only where they are changed.
 
@@ -34,9 +37,12 @@ mod broker;
 mod channel;
 mod clock;
 mod connection;
+mod counters;
 mod error;
 mod exchange;
 mod fault;
+#[cfg(feature = "http")]
+mod http;
 mod message;
 mod names;
 mod options;

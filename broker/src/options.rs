@@ -26,6 +26,10 @@ pub struct Options {
     pub body_bytes_max: u64,
     /// When so many bytes wait to be read by a client, its consumers are given nothing more. Default: 1 MiB.
     pub outbox_bytes_max: usize,
+    /// Where to answer HTTP: a page for people, RabbitMQ's management API for listing, Prometheus' metrics. Port 0 takes a free one. Anyone
+    /// who reaches it reads the metrics without a password. Default: nowhere.
+    #[cfg(feature = "http")]
+    pub http: Option<SocketAddr>,
     /// Refuses transient queues that are not exclusive, as later RabbitMQ 4 can. Default: false.
     pub strict: bool,
 }
@@ -42,6 +46,8 @@ impl Default for Options {
             channel_max: 2047,
             body_bytes_max: 128 << 20,
             outbox_bytes_max: 1 << 20,
+            #[cfg(feature = "http")]
+            http: None,
             strict: false,
         }
     }

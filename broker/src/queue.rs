@@ -10,6 +10,7 @@ use amq_protocol::types::FieldTable;
 
 use crate::clock::Tick;
 use crate::connection::ConnectionId;
+use crate::counters::Counters;
 use crate::message::Message;
 use arguments::{Overflow, Settings};
 use consumers::Consumers;
@@ -40,6 +41,8 @@ pub(crate) struct Queue {
     pub(crate) consumers: Consumers,
     /// Delivered and not settled.
     pub(crate) unacked: usize,
+    /// The bodies' bytes of what is delivered and not settled.
+    pub(crate) unacked_bytes: usize,
     /// How many bindings lead here.
     pub(crate) bindings: usize,
     /// When it was last declared, consumed or read: `x-expires` counts from then.
@@ -48,6 +51,7 @@ pub(crate) struct Queue {
     pub(crate) head_timer: Option<Tick>,
     /// When the timer will look whether it is still used, if it is set.
     pub(crate) expires_timer: Option<Tick>,
+    pub(crate) counters: Counters,
     next_sequence: u64,
 }
 
@@ -62,10 +66,12 @@ impl Queue {
             ready,
             consumers,
             unacked: 0,
+            unacked_bytes: 0,
             bindings: 0,
             used_at: now,
             head_timer: None,
             expires_timer: None,
+            counters: Counters::default(),
             next_sequence: 0,
         }
     }

@@ -9,7 +9,8 @@
 //! - [`consume`], [`settle`]: consumers and what they answer;
 //! - [`dead_letter`], [`expiry`]: what ends otherwise;
 //! - [`replies`]: direct reply-to;
-//! - [`methods`]: which method leads where.
+//! - [`methods`]: which method leads where;
+//! - `snapshot`: what there is, for those who look.
 
 mod bind;
 mod consume;
@@ -24,6 +25,8 @@ mod publish;
 mod replies;
 mod route;
 mod settle;
+#[cfg(feature = "http")]
+pub(crate) mod snapshot;
 mod state;
 
 use std::sync::{Arc, Mutex, PoisonError};

@@ -14,9 +14,9 @@ const BACKLOG: u32 = 4096;
 
 /// Where a broker listens.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Addresses {
-    pub(super) plain: SocketAddr,
-    pub(super) tls: Option<SocketAddr>,
+pub(crate) struct Addresses {
+    pub(crate) plain: SocketAddr,
+    pub(crate) tls: Option<SocketAddr>,
 }
 
 /// What listens, and accepts nobody yet.
@@ -48,7 +48,7 @@ impl Listeners {
     }
 }
 
-fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+pub(super) fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
     let listen = || {
         let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
         // A restart comes back to its port while old connections linger there.

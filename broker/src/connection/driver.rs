@@ -92,6 +92,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 Poll::Ready(Ok(written)) => {
                     self.last_write = Instant::now();
                     self.unflushed = true;
+                    self.control.sent.add(written);
                     self.control.outbox.written(&mut self.batch, written);
                 }
                 Poll::Ready(Err(error)) => return Err(error),
@@ -147,6 +148,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 Poll::Ready(Ok(())) if buffer.filled().is_empty() => Err(io::ErrorKind::UnexpectedEof.into()),
                 Poll::Ready(Ok(())) => {
                     self.last_read = Instant::now();
+                    self.control.received.add(buffer.filled().len());
                     let delay = self.control.delay();
                     if delay.is_zero() {
                         self.session.receive(buffer.filled());

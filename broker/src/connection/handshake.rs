@@ -117,6 +117,9 @@ impl Session {
             return self.refuse_login(mechanism);
         };
         self.control.update_info(|info| info.user = Some(user.name.clone()));
+        self.control.update_terms(|terms| {
+            (terms.mechanism, terms.client_properties) = (mechanism.to_owned(), start.client_properties.clone());
+        });
         self.user = Some(user);
         let options = &self.shared.options;
         let heartbeat = u16::try_from(options.heartbeat.as_secs()).unwrap_or(u16::MAX);
@@ -146,6 +149,10 @@ impl Session {
         self.frame_max = tune.frame_max as usize;
         self.decoder.frame_max = self.frame_max;
         self.heartbeat = std::time::Duration::from_secs(tune.heartbeat.into());
+        self.control.update_terms(|terms| {
+            (terms.channel_max, terms.frame_max, terms.heartbeat_s) =
+                (tune.channel_max, tune.frame_max, tune.heartbeat);
+        });
         self.phase = Phase::Open;
         Ok(())
     }

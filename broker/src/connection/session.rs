@@ -1,6 +1,7 @@
 //! What is said on a connection, without I/O: bytes come in ([`Session::receive`]), and what there is to say goes to the outbox.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use amq_protocol::protocol::{AMQPClass, AMQPHardError, channel, connection};
@@ -306,6 +307,7 @@ impl Session {
     fn park(&mut self, first: Command, rest: &mut std::vec::IntoIter<Command>) {
         self.parked.push(first);
         self.parked.extend(rest);
+        self.control.parked.store(true, Ordering::Relaxed);
         if self.capabilities.blocked {
             let reason = self.shared.blocked_reason();
             self.send_connection(connection::AMQPMethod::Blocked(connection::Blocked {
@@ -331,6 +333,7 @@ impl Session {
         if self.capabilities.blocked {
             self.send_connection(connection::AMQPMethod::Unblocked(connection::Unblocked {}));
         }
+        self.control.parked.store(false, Ordering::Relaxed);
         let parked = std::mem::take(&mut self.parked);
         self.run(parked);
         true

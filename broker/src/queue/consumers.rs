@@ -37,6 +37,18 @@ impl Consumers {
         self.members.is_empty()
     }
 
+    /// The one that is served, if only one is.
+    #[cfg(feature = "http")]
+    pub(crate) fn active(&self) -> Option<ConsumerId> {
+        self.active
+    }
+
+    /// Whether only one is served.
+    #[cfg(feature = "http")]
+    pub(crate) fn is_single_active(&self) -> bool {
+        self.single_active
+    }
+
     pub(crate) fn ids(&self) -> impl Iterator<Item = ConsumerId> {
         self.members.iter().map(|member| member.id)
     }

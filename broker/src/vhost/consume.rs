@@ -57,6 +57,7 @@ impl State {
             queue: id,
             tag: Arc::clone(tag),
             no_ack: consume.no_ack,
+            arguments: consume.arguments.clone(),
             prefetch: open.prefetch,
             unacked: 0,
         };

@@ -156,6 +156,7 @@ impl State {
         } else {
             self.declare_queue_actively(channel, declare)?
         };
+        self.churn.queues_declared += 1;
         let now = self.now;
         let Some(queue) = self.queues.get_mut(&id) else { return Ok(()) };
         queue.used_at = now;
@@ -204,6 +205,7 @@ impl State {
         let id = QueueId(self.take_id());
         self.queues.insert(id, Queue::new(id, Arc::clone(&name), options, self.now));
         self.queue_names.insert(name, id);
+        self.churn.queues_created += 1;
         self.set_expires_timer(id);
         Ok(id)
     }

@@ -55,6 +55,7 @@ impl State {
     pub(super) fn delete_queue(&mut self, id: QueueId) {
         let Some(queue) = self.queues.remove(&id) else { return };
         self.queue_names.remove(&queue.name);
+        self.churn.queues_deleted += 1;
         for consumer in queue.consumers.ids() {
             let Some(consumer) = self.consumers.remove(&consumer) else { continue };
             let Some(open) = self.channels.get_mut(&consumer.channel) else { continue };
@@ -130,6 +131,7 @@ impl State {
             consumers.into_iter().filter_map(|consumer| self.detach_consumer(consumer)).collect();
         self.requeue_all(id);
         self.channels.remove(&id);
+        self.churn.channels_closed += 1;
         queues.into_iter().for_each(|queue| self.after_consumer_left(queue));
         self.settle_down();
     }

@@ -6,6 +6,7 @@ use amq_protocol::types::{AMQPValue, FieldTable};
 
 use super::State;
 use crate::channel::unacked::Delivery;
+use crate::counters::Count;
 use crate::fault::Tampering;
 use crate::queue::QueueId;
 use crate::queue::arguments::Overflow;
@@ -70,14 +71,21 @@ impl State {
                 encode::deliver(out, number, &consumer.tag, delivery_tag, entry.redelivered, message);
             });
         }
+        let count = if consumer.no_ack { Count::DeliverNoAck } else { Count::Deliver };
+        channel.counters.add_delivery(count, entry.redelivered);
+        if let Some(queue) = self.queues.get_mut(&consumer.queue) {
+            queue.counters.add_delivery(count, entry.redelivered);
+            self.counters[usize::from(queue.settings().quorum)].add_delivery(count, entry.redelivered);
+            if !consumer.no_ack {
+                queue.unacked += 1;
+                queue.unacked_bytes += entry.message.body().len();
+            }
+        }
         if !consumer.no_ack {
             consumer.unacked += 1;
             channel.outstanding += 1;
             let queue = consumer.queue;
             channel.unacked.push(delivery_tag, Delivery { queue, consumer: Some(id), entry });
-            if let Some(queue) = self.queues.get_mut(&queue) {
-                queue.unacked += 1;
-            }
         }
         self.wake(&link.outbox);
     }

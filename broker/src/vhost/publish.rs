@@ -6,6 +6,7 @@ use super::State;
 use crate::auth::Access;
 use crate::channel::ChannelId;
 use crate::channel::confirms::Confirm;
+use crate::counters::Count;
 use crate::error::Refusal;
 use crate::fault::Tampering;
 use crate::message::Message;
@@ -32,9 +33,18 @@ impl State {
         }
         let tag =
             self.channels.get_mut(&channel).and_then(|open| open.confirms.as_mut()).map(|confirms| confirms.take_tag());
+        self.count(channel, Count::Publish);
+        if tag.is_some() {
+            self.count(channel, Count::PublishConfirmed);
+        }
         let (routed, accepted) = self.route_and_enqueue(&message);
-        if !routed && publish.mandatory {
-            self.return_message(channel, &message);
+        match (routed, publish.mandatory) {
+            (true, _) => {}
+            (false, true) => {
+                self.count(channel, Count::ReturnUnroutable);
+                self.return_message(channel, &message);
+            }
+            (false, false) => self.count(channel, Count::DropUnroutable),
         }
         if let Some(tag) = tag {
             self.confirm(channel, tag, accepted);
@@ -81,6 +91,9 @@ impl State {
         self.route(message, &mut routed);
         let mut accepted = true;
         for queue in &routed {
+            if let Some(queue) = self.queues.get_mut(queue) {
+                queue.counters.add(Count::Publish);
+            }
             accepted &= self.enqueue(*queue, Arc::clone(message));
         }
         let found = !routed.is_empty();
@@ -118,6 +131,9 @@ impl State {
     /// Tells the publisher, now or with others.
     fn confirm(&mut self, channel: ChannelId, tag: u64, accepted: bool) {
         let tampering = self.faults.on_confirm();
+        if accepted {
+            self.count(channel, Count::Confirm);
+        }
         let Some(open) = self.channels.get_mut(&channel) else { return };
         let Some(confirms) = &mut open.confirms else { return };
         match (tampering, accepted) {

@@ -5,6 +5,7 @@ use amq_protocol::protocol::basic;
 use super::State;
 use crate::channel::ChannelId;
 use crate::channel::unacked::Delivery;
+use crate::counters::Count;
 use crate::error::Refusal;
 use crate::vhost::dead_letter::Reason;
 
@@ -62,8 +63,15 @@ impl State {
         }
         let Some(queue) = self.queues.get_mut(&id) else { return };
         queue.unacked -= 1;
+        queue.unacked_bytes -= entry.message.body().len();
         match settlement {
-            Settlement::Done => {}
+            Settlement::Done => {
+                queue.counters.add(Count::Ack);
+                self.counters[usize::from(queue.settings().quorum)].add(Count::Ack);
+                if let Some(open) = self.channels.get_mut(&channel) {
+                    open.counters.add(Count::Ack);
+                }
+            }
             Settlement::Reject => self.bury(id, entry, Reason::Rejected),
             Settlement::Requeue => {
                 entry.redelivered = true;

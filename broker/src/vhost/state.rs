@@ -9,6 +9,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::channel::{Channel, ChannelId, Consumer, Link};
 use crate::clock::Tick;
+use crate::counters::{Churn, Count, Counters};
 use crate::exchange::{Exchange, ExchangeOptions, Kind};
 use crate::fault::Faults;
 use crate::outbox::Outbox;
@@ -54,6 +55,9 @@ pub(crate) struct State {
     /// Room for the queues that a message is routed to.
     pub(super) routed: Vec<QueueId>,
     pub(super) visited: FxHashSet<Arc<str>>,
+    /// What classic queues did, and what belongs to no queue; then what quorum queues did.
+    pub(super) counters: [Counters; 2],
+    pub(super) churn: Churn,
 }
 
 impl State {
@@ -78,6 +82,8 @@ impl State {
             timers_changed: false,
             routed: Vec::new(),
             visited: FxHashSet::default(),
+            counters: Default::default(),
+            churn: Churn::default(),
         };
         state.declare_standard_exchanges();
         state
@@ -118,7 +124,16 @@ impl State {
     pub(crate) fn open_channel(&mut self, number: u16, link: Arc<Link>) -> ChannelId {
         let id = ChannelId(self.take_id());
         self.channels.insert(id, Channel::new(number, link));
+        self.churn.channels_opened += 1;
         id
+    }
+
+    /// Counts what happened on a channel, and to no queue.
+    pub(super) fn count(&mut self, channel: ChannelId, count: Count) {
+        self.counters[0].add(count);
+        if let Some(channel) = self.channels.get_mut(&channel) {
+            channel.counters.add(count);
+        }
     }
 
     /// Remembers to wake the task of an outbox.
