@@ -1,8 +1,9 @@
 //! What a maintainer runs: `cargo xtask COMMAND`. One module a command.
 //!
-//! `test` is everything that must pass; `broker` is a RabbitMQ to try things against.
+//! `test` is everything that must pass; `bench` measures what was promised; `broker` is a RabbitMQ to try things against.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for a terminal")]
 
+mod bench;
 mod broker;
 mod test;
 mod tidy;
@@ -25,6 +26,8 @@ enum Command {
     Test(test::Arguments),
     /// Check the rules of style that a program can check (a part of `test`)
     Tidy,
+    /// Measure what was promised, beside what it is promised against
+    Bench(bench::Arguments),
     /// Run a RabbitMQ node of its own until Ctrl-C, and leave nothing behind
     Broker(broker::Arguments),
 }
@@ -33,6 +36,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Test(arguments) => test::run(&arguments),
         Command::Tidy => tidy::check(workspace::root()).map(|()| ExitCode::SUCCESS),
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Broker(arguments) => broker::run(&arguments),
     };
     outcome.unwrap_or_else(|error| {

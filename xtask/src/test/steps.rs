@@ -16,12 +16,17 @@ pub(crate) struct Step {
 
 /// The cargo that runs this program.
 pub(crate) fn cargo(arguments: &[&str]) -> Step {
-    program(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()), arguments)
+    step(workspace::cargo(), arguments)
 }
 
 pub(crate) fn program(program: impl AsRef<OsStr>, arguments: &[&str]) -> Step {
     let mut command = Command::new(program);
-    command.args(arguments).current_dir(workspace::root()).stdin(Stdio::null());
+    command.current_dir(workspace::root());
+    step(command, arguments)
+}
+
+fn step(mut command: Command, arguments: &[&str]) -> Step {
+    command.args(arguments).stdin(Stdio::null());
     Step { command }
 }
 

@@ -1,0 +1,176 @@
+//! `cargo xtask bench broker`: what the embedded broker must reach, beside RabbitMQ.
+//!
+//! Each part measures in turn, ours then RabbitMQ's, as often as `--runs` says; a row shows the median, and the least and most. Both brokers
+//! are processes of their own, met over TCP by the same programs.
+
+mod calls;
+mod connections;
+mod memory;
+mod start;
+mod throughput;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Context, bail};
+use clap::ValueEnum;
+use tokio::runtime::Runtime;
+use warren_rabbitmq::{Node, NodeOptions};
+
+use super::program::Program;
+use super::table::{Row, Verdict};
+use super::{build, machine, page, table};
+use crate::workspace;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// The cargo workspace with the programs `raw` and `batched` [default: ../shared/peers beside the repository, if it is there]
+    #[arg(long, value_name = "DIR")]
+    peers: Option<PathBuf>,
+    /// How often each speed is measured
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..=25))]
+    runs: u8,
+    /// Measure this part alone; may be given several times
+    #[arg(long, value_enum)]
+    only: Vec<Part>,
+    /// Write the table into docs/benchmarks.md
+    #[arg(long, conflicts_with = "only")]
+    write: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// How soon a connection is accepted
+    Start,
+    /// Resident memory, idle and with a million messages
+    Memory,
+    /// Calls by the peers' programs
+    Calls,
+    /// Publish, deliver and ack through one queue
+    Throughput,
+    /// Ten thousand idle connections
+    Connections,
+}
+
+/// What every part needs.
+struct Bench {
+    /// The folder of our programs.
+    examples: PathBuf,
+    /// The folder of the peers' programs.
+    peers: Option<PathBuf>,
+    runs: u8,
+    runtime: Runtime,
+    node: Node,
+    /// How long RabbitMQ took until it talked AMQP, in milliseconds.
+    node_start_ms: f64,
+}
+
+/// The embedded broker in a process of its own.
+struct Listening {
+    program: Program,
+    url: String,
+}
+
+impl Bench {
+    fn new(arguments: &Arguments) -> anyhow::Result<Bench> {
+        warren_debian::ensure(&warren_rabbitmq::missing_packages())?;
+        let examples = build::examples("warren-broker")?;
+        let peers = peers_directory(arguments)?;
+        let peers = peers.map(|directory| build::programs(&directory, &["raw", "batched"])).transpose()?;
+        let runtime = Runtime::new()?;
+        let began = Instant::now();
+        let node = runtime.block_on(Node::start(NodeOptions::default()))?;
+        let node_start_ms = began.elapsed().as_secs_f64() * 1e3;
+        Ok(Bench { examples, peers, runs: arguments.runs, runtime, node, node_start_ms })
+    }
+
+    fn listen(&self) -> anyhow::Result<Listening> {
+        let program = Program::start(&self.examples, "listen", &[])?;
+        let url = program.line()?;
+        Ok(Listening { program, url })
+    }
+
+    fn node_resident_mib(&self) -> anyhow::Result<f64> {
+        let id = self.runtime.block_on(self.node.process_id()).context("RabbitMQ is running")?;
+        super::program::resident_mib(id)
+    }
+
+    fn measure(&self, part: Part) -> anyhow::Result<Vec<Row>> {
+        eprintln!("bench: {}", part.to_possible_value().expect("no part is hidden").get_name());
+        match part {
+            Part::Start => start::measure(self),
+            Part::Memory => memory::measure(self),
+            Part::Calls => calls::measure(self),
+            Part::Throughput => throughput::measure(self),
+            Part::Connections => connections::measure(self),
+        }
+    }
+}
+
+fn peers_directory(arguments: &Arguments) -> anyhow::Result<Option<PathBuf>> {
+    if let Some(directory) = &arguments.peers {
+        if !directory.join("Cargo.toml").exists() {
+            bail!("--peers: {} holds no Cargo.toml", directory.display());
+        }
+        return Ok(Some(std::path::absolute(directory)?));
+    }
+    let beside = workspace::root().join("../shared/peers");
+    Ok(beside.join("Cargo.toml").exists().then_some(beside))
+}
+
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let load = machine::load();
+    let bench = Bench::new(arguments)?;
+    let all = Part::value_variants();
+    let mut rows = Vec::new();
+    for part in all.iter().filter(|part| arguments.only.is_empty() || arguments.only.contains(part)) {
+        rows.extend(bench.measure(*part)?);
+    }
+    let version = bench.runtime.block_on(bench.node.ctl(&["version"]))?;
+    bench.runtime.block_on(bench.node.stop())?;
+    let text = report(&rows, version.trim(), bench.runs, &load);
+    println!("{text}");
+    if arguments.write {
+        page::write("broker", &text)?;
+    }
+    let reached = rows.iter().all(|row| row.verdict != Verdict::Missed);
+    Ok(if reached { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn report(rows: &[Row], version: &str, runs: u8, load: &str) -> String {
+    let table = table::markdown(["embedded", &format!("RabbitMQ {version}")], rows);
+    format!(
+        "## The embedded broker beside RabbitMQ\n\n\
+         `cargo xtask bench broker --runs {runs} --write`. Speeds are medians of {runs} runs in turn, with the least and most of them; both \
+         brokers are processes of their own on loopback, clients included in the machine's load.\n\n\
+         {}; load before the build: {load}.\n\n{table}",
+        machine::describe()
+    )
+}
+
+/// `12,345.6` from 12345.6 with one decimal.
+fn number(value: f64, decimals: usize) -> String {
+    let text = format!("{value:.decimals$}");
+    let (whole, rest) = text.split_at(text.find('.').unwrap_or(text.len()));
+    let mut grouped = String::new();
+    for (at, digit) in whole.chars().enumerate() {
+        if at > 0 && (whole.len() - at) % 3 == 0 && !grouped.ends_with('-') {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped_by_thousands() {
+        assert_eq!(number(1_234_567.25, 1), "1,234,567.2");
+        assert_eq!(number(999.0, 0), "999");
+        assert_eq!(number(-1000.0, 0), "-1,000");
+    }
+}
