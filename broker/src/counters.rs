@@ -40,6 +40,10 @@ impl Counters {
         self.0[count as usize] += 1;
     }
 
+    pub(crate) fn add_times(&mut self, count: Count, times: usize) {
+        self.0[count as usize] += times as u64;
+    }
+
     /// A message was given out.
     pub(crate) fn add_delivery(&mut self, count: Count, redelivered: bool) {
         self.add(count);

@@ -92,7 +92,7 @@ impl State {
                 );
                 continue;
             }
-            self.enqueue(queue, Arc::clone(&message));
+            self.enqueue(queue, Arc::clone(&message), false);
         }
     }
 }

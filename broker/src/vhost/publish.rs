@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::State;
 use crate::auth::Access;
 use crate::channel::ChannelId;
-use crate::channel::confirms::Confirm;
+use crate::channel::confirms::{Confirm, Confirms};
 use crate::counters::Count;
 use crate::error::Refusal;
 use crate::fault::Tampering;
@@ -31,11 +31,12 @@ impl State {
         if properties::read(message.properties()).is_ok_and(|read| read.reply_to == Some(replies::NAME.as_bytes())) {
             message = self.with_reply_address(channel, &message)?;
         }
-        let tag =
-            self.channels.get_mut(&channel).and_then(|open| open.confirms.as_mut()).map(|confirms| confirms.take_tag());
-        self.count(channel, Count::Publish);
+        let Some(open) = self.channels.get_mut(&channel) else { return Ok(()) };
+        let tag = open.confirms.as_mut().map(Confirms::take_tag);
+        open.counters.add(Count::Publish);
+        self.counters[0].add(Count::Publish);
         if tag.is_some() {
-            self.count(channel, Count::PublishConfirmed);
+            self.counters[0].add(Count::PublishConfirmed);
         }
         let (routed, accepted) = self.route_and_enqueue(&message);
         match (routed, publish.mandatory) {
@@ -91,10 +92,7 @@ impl State {
         self.route(message, &mut routed);
         let mut accepted = true;
         for queue in &routed {
-            if let Some(queue) = self.queues.get_mut(queue) {
-                queue.counters.add(Count::Publish);
-            }
-            accepted &= self.enqueue(*queue, Arc::clone(message));
+            accepted &= self.enqueue(*queue, Arc::clone(message), true);
         }
         let found = !routed.is_empty();
         routed.clear();
@@ -102,10 +100,14 @@ impl State {
         (found, accepted)
     }
 
-    /// Puts a message into a queue and gives out what can be. Says `false` if the queue is full and refuses.
-    pub(super) fn enqueue(&mut self, id: QueueId, message: Arc<Message>) -> bool {
+    /// Puts a message into a queue and gives out what can be. Says `false` if the queue is full and refuses. Only what a client `published` is
+    /// counted, and no dead letter.
+    pub(super) fn enqueue(&mut self, id: QueueId, message: Arc<Message>, published: bool) -> bool {
         let now = self.now;
         let Some(queue) = self.queues.get_mut(&id) else { return true };
+        if published {
+            queue.counters.add(Count::Publish);
+        }
         if queue.rejects_overflow() && queue.would_overflow(&message) {
             if queue.settings().overflow == Overflow::RejectPublishDlx {
                 let entry = queue.entry(message, now);
@@ -131,10 +133,11 @@ impl State {
     /// Tells the publisher, now or with others.
     fn confirm(&mut self, channel: ChannelId, tag: u64, accepted: bool) {
         let tampering = self.faults.on_confirm();
-        if accepted {
-            self.count(channel, Count::Confirm);
-        }
         let Some(open) = self.channels.get_mut(&channel) else { return };
+        if accepted {
+            open.counters.add(Count::Confirm);
+            self.counters[0].add(Count::Confirm);
+        }
         let Some(confirms) = &mut open.confirms else { return };
         match (tampering, accepted) {
             (Tampering::Drop, _) => {

@@ -42,6 +42,7 @@ impl State {
         let unknown = || Refusal::precondition(format!("unknown delivery tag {tag}"));
         if !multiple {
             let delivery = open.unacked.take(tag).ok_or_else(unknown)?;
+            open.counters.add_times(Count::Ack, usize::from(settlement == Settlement::Done));
             self.settle_delivery(channel, delivery, settlement);
             return Ok(());
         }
@@ -50,6 +51,7 @@ impl State {
         }
         let mut deliveries = Vec::with_capacity(open.unacked.len());
         open.unacked.take_up_to(tag, |delivery| deliveries.push(delivery));
+        open.counters.add_times(Count::Ack, if settlement == Settlement::Done { deliveries.len() } else { 0 });
         for delivery in deliveries {
             self.settle_delivery(channel, delivery, settlement);
         }
@@ -68,9 +70,6 @@ impl State {
             Settlement::Done => {
                 queue.counters.add(Count::Ack);
                 self.counters[usize::from(queue.settings().quorum)].add(Count::Ack);
-                if let Some(open) = self.channels.get_mut(&channel) {
-                    open.counters.add(Count::Ack);
-                }
             }
             Settlement::Reject => self.bury(id, entry, Reason::Rejected),
             Settlement::Requeue => {

@@ -9,6 +9,8 @@ mod endings;
 mod faults;
 mod harness;
 mod hostile;
+#[cfg(feature = "http")]
+mod http;
 mod publishing;
 mod refusals;
 mod replies;
