@@ -13,12 +13,14 @@ struct Node<T> {
     words: FxHashMap<Box<[u8]>, Node<T>>,
     one: Option<Box<Node<T>>>,
     any: Option<Box<Node<T>>>,
+    /// It stands for `#`: any word leads back to it.
+    stays: bool,
     values: Vec<T>,
 }
 
 impl<T> Default for Node<T> {
     fn default() -> Self {
-        Node { words: FxHashMap::default(), one: None, any: None, values: Vec::new() }
+        Node { words: FxHashMap::default(), one: None, any: None, stays: false, values: Vec::new() }
     }
 }
 
@@ -34,36 +36,54 @@ impl<T: PartialEq> Topics<T> {
         for word in words(pattern) {
             node = match word {
                 b"*" => node.one.get_or_insert_default(),
-                b"#" => node.any.get_or_insert_default(),
+                b"#" => node.any.get_or_insert_with(|| Box::new(Node { stays: true, ..Node::default() })),
                 word => node.words.entry(word.into()).or_default(),
             };
         }
         node.values.push(value);
     }
 
-    /// Calls `found` with every value whose pattern matches `key`. A value may come more than once.
+    /// Calls `found` with every value whose pattern matches `key`. A value may come more than once, if it was put in more than once.
+    ///
+    /// All the places in the tree that the words up to here can have led to go on together, so that a key costs its words times the
+    /// tree's nodes at most, however many `#` there are.
     pub(crate) fn matches(&self, key: &[u8], found: &mut impl FnMut(&T)) {
-        let words: Vec<&[u8]> = words(key).collect();
-        self.root.matches(&words, found);
+        let mut places = Vec::new();
+        self.root.enter(&mut places);
+        let mut next = Vec::new();
+        for word in words(key) {
+            for place in places.drain(..) {
+                place.step(word, &mut next);
+            }
+            std::mem::swap(&mut places, &mut next);
+        }
+        places.iter().flat_map(|place| &place.values).for_each(found);
     }
 }
 
 impl<T> Node<T> {
-    fn matches(&self, words: &[&[u8]], found: &mut impl FnMut(&T)) {
-        if let Some(any) = &self.any {
-            for skipped in 0..=words.len() {
-                any.matches(&words[skipped..], found);
-            }
-        }
-        let Some((first, rest)) = words.split_first() else {
-            self.values.iter().for_each(found);
+    /// Adds this node to `places`, and those behind it that need no word.
+    fn enter<'a>(&'a self, places: &mut Vec<&'a Node<T>>) {
+        // Only a node that stays can be come to in two ways: every other has one way in.
+        if self.stays && places.iter().any(|place| std::ptr::eq(*place, self)) {
             return;
-        };
-        if let Some(one) = &self.one {
-            one.matches(rest, found);
         }
-        if let Some(next) = self.words.get(*first) {
-            next.matches(rest, found);
+        places.push(self);
+        if let Some(any) = &self.any {
+            any.enter(places);
+        }
+    }
+
+    /// Adds where `word` leads from here.
+    fn step<'a>(&'a self, word: &[u8], places: &mut Vec<&'a Node<T>>) {
+        if self.stays {
+            self.enter(places);
+        }
+        if let Some(one) = &self.one {
+            one.enter(places);
+        }
+        if let Some(next) = self.words.get(word) {
+            next.enter(places);
         }
     }
 }
@@ -116,12 +136,33 @@ mod tests {
         }
     }
 
+    #[test]
+    fn many_hashes_and_a_long_key_take_no_time() {
+        // By trying every way, this would be 128 over 40.
+        let pattern = ["#.a"; 40].join(".") + ".b";
+        let key = ["a"; 128].join(".");
+        assert!(!matches(&pattern, &key));
+        assert!(matches(&pattern, &(key + ".b")));
+    }
+
     proptest! {
         #[test]
-        fn the_tree_finds_what_the_definition_does(pattern in "([ab*#](\\.[ab*#]){0,4})?", key in "([ab](\\.[ab]){0,5})?") {
-            let pattern_words: Vec<&[u8]> = words(pattern.as_bytes()).collect();
-            let key_words: Vec<&[u8]> = words(key.as_bytes()).collect();
-            prop_assert_eq!(matches(&pattern, &key), defined(&pattern_words, &key_words));
+        fn the_tree_finds_what_the_definition_does(
+            patterns in proptest::collection::vec("([ab*#](\\.[ab*#]){0,6})?", 1..6),
+            key in "([ab](\\.[ab]){0,8})?",
+        ) {
+            let mut topics = Topics::default();
+            for (number, pattern) in patterns.iter().enumerate() {
+                topics.insert(pattern.as_bytes(), number);
+            }
+            let mut found = Vec::new();
+            topics.matches(key.as_bytes(), &mut |number| found.push(*number));
+            found.sort_unstable();
+            let key: Vec<&[u8]> = words(key.as_bytes()).collect();
+            let matching = |pattern: &String| defined(&words(pattern.as_bytes()).collect::<Vec<_>>(), &key);
+            let expected: Vec<usize> =
+                patterns.iter().enumerate().filter(|(_, pattern)| matching(pattern)).map(|(number, _)| number).collect();
+            prop_assert_eq!(found, expected);
         }
     }
 }
