@@ -85,6 +85,15 @@ impl Refusal {
         Refusal::hard(AMQPHardError::NOTIMPLEMENTED, text)
     }
 
+    /// What RabbitMQ says when something went wrong in itself: no reason, and the connection ends.
+    pub(crate) fn internal_error() -> Refusal {
+        Refusal {
+            code: AMQPHardError::INTERNALERROR.get_id(),
+            text: "INTERNAL_ERROR".to_owned(),
+            closes_connection: true,
+        }
+    }
+
     /// The reply text as it fits a short string (255 bytes): a longer one is cut, at a character, and ends in dots.
     pub(crate) fn short_text(&self) -> String {
         if self.text.len() <= 255 {

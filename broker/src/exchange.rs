@@ -8,7 +8,7 @@ use std::sync::Arc;
 use amq_protocol::types::FieldTable;
 use rustc_hash::FxHashMap;
 
-use crate::message::Message;
+use crate::message::{Headers, Message};
 use crate::queue::QueueId;
 use crate::wire::properties;
 use headers::HeadersMatch;
@@ -143,16 +143,19 @@ impl Exchange {
         removed
     }
 
-    /// Calls `found` with every destination of the message. One destination may come more than once.
-    pub(crate) fn route(&self, routing_key: &[u8], message: &Message, mut found: impl FnMut(&Destination)) {
+    /// Calls `found` with every destination of the message under its routing key and `copies` (the keys in its `CC` and `BCC`). One
+    /// destination may come more than once.
+    pub(crate) fn route(&self, message: &Message, copies: &[Vec<u8>], mut found: impl FnMut(&Destination)) {
+        let keys = std::iter::once(message.routing_key()).chain(copies.iter().map(Vec::as_slice));
         match &self.index {
-            Index::Direct(keys) => {
-                keys.get(routing_key).into_iter().flatten().for_each(found);
+            Index::Direct(bound) => {
+                keys.filter_map(|key| bound.get(key)).flatten().for_each(found);
             }
             Index::Fanout => self.bindings.iter().for_each(|binding| found(&binding.destination)),
-            Index::Topic(topics) => topics.matches(routing_key, &mut found),
+            Index::Topic(topics) => keys.for_each(|key| topics.matches(key, &mut found)),
             Index::Headers(matches) => {
-                let headers = if message.traits.has_headers { properties::headers(message.properties()) } else { None };
+                let has_headers = message.traits.headers != Headers::None;
+                let headers = if has_headers { properties::headers(message.properties()) } else { None };
                 let headers = headers.unwrap_or_default();
                 for (wanted, destination) in matches {
                     if wanted.holds(&headers) {
@@ -191,7 +194,7 @@ mod tests {
     fn routed(exchange: &Exchange, key: &str) -> Vec<Destination> {
         let message = Message::new("e".into(), key.as_bytes(), &[0, 0], b"");
         let mut found = Vec::new();
-        exchange.route(key.as_bytes(), &message, |destination| found.push(destination.clone()));
+        exchange.route(&message, &[], |destination| found.push(destination.clone()));
         found
     }
 

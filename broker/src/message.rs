@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::wire::nesting::{self, Table};
 use crate::wire::properties::{self, Properties};
 
 /// A published message. Shared by the queues that it was routed to.
@@ -20,13 +21,29 @@ pub(crate) struct Message {
 pub(crate) struct Traits {
     /// Delivery mode 2.
     pub(crate) persistent: bool,
-    pub(crate) has_headers: bool,
+    pub(crate) headers: Headers,
     pub(crate) priority: u8,
+}
+
+/// What a message's headers are like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Headers {
+    None,
+    Plain,
+    /// `CC` or `BCC` are among them.
+    Copies,
+    Unreadable,
 }
 
 impl Traits {
     pub(crate) fn of(read: &Properties<'_>) -> Traits {
-        Traits { persistent: read.persistent, has_headers: read.headers.is_some(), priority: read.priority }
+        let headers = match read.headers.map(nesting::scan) {
+            None => Headers::None,
+            Some(Table::Plain) => Headers::Plain,
+            Some(Table::Copies) => Headers::Copies,
+            Some(Table::Malformed | Table::TooDeep) => Headers::Unreadable,
+        };
+        Traits { persistent: read.delivery_mode == Some(2), headers, priority: read.priority }
     }
 }
 

@@ -30,7 +30,8 @@ pub struct Options {
     /// who reaches it reads the metrics without a password. Default: nowhere.
     #[cfg(feature = "http")]
     pub http: Option<SocketAddr>,
-    /// Refuses transient queues that are not exclusive, as later RabbitMQ 4 can. Default: false.
+    /// Refuses transient queues that are not exclusive (541), as a RabbitMQ 4 does whose `deprecated_features.permit.transient_nonexcl_queues`
+    /// is false. Default: false.
     pub strict: bool,
 }
 

@@ -57,7 +57,7 @@ pub(crate) struct Queue {
 
 impl Queue {
     pub(crate) fn new(id: QueueId, name: Arc<str>, options: QueueOptions, now: Tick) -> Queue {
-        let ready = Ready::new(options.settings.max_priority);
+        let ready = Ready::new(options.settings.max_priority, options.settings.is_quorum());
         let consumers = Consumers::new(options.settings.single_active_consumer);
         Queue {
             id,

@@ -5,7 +5,7 @@
 //!
 //! - [`state`]: what there is, and what holds after every command;
 //! - [`declare`], [`bind`], [`delete`]: topology;
-//! - [`publish`], [`route`], [`dispatch`], [`get`]: messages on their way;
+//! - [`publish`], [`copies`], [`route`], [`dispatch`], [`get`]: messages on their way;
 //! - [`consume`], [`settle`]: consumers and what they answer;
 //! - [`dead_letter`], [`expiry`]: what ends otherwise;
 //! - [`replies`]: direct reply-to;
@@ -14,6 +14,7 @@
 
 mod bind;
 mod consume;
+mod copies;
 mod dead_letter;
 mod declare;
 mod delete;

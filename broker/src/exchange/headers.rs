@@ -2,6 +2,8 @@
 
 use amq_protocol::types::{AMQPValue, FieldTable};
 
+use crate::queue::arguments::difference::{Shown, type_name};
+
 /// A binding's `x-match` and the headers that it wants.
 #[derive(Debug)]
 pub(crate) struct HeadersMatch {
@@ -21,7 +23,10 @@ pub(crate) fn valid_x_match(arguments: &FieldTable) -> Result<(), String> {
                 Err(format!("Invalid x-match field value <<\"{mode}\">>; expected all, any, all-with-x, or any-with-x"))
             }
         },
-        Some(other) => Err(format!("Invalid x-match field type {other:?} (value); expected longstr")),
+        Some(other) => {
+            let kind = type_name(other);
+            Err(format!("Invalid x-match field type {kind} (value {}); expected longstr", Shown(other)))
+        }
     }
 }
 

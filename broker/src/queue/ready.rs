@@ -1,4 +1,4 @@
-//! The messages that wait, in order: by priority, then by age. What comes back goes to its old place.
+//! The messages that wait, in order: by priority, then by age. What comes back goes to its old place, or before all others.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -21,15 +21,18 @@ pub(crate) struct Entry {
 /// A queue's waiting messages.
 #[derive(Debug)]
 pub(crate) struct Ready {
-    /// One line a priority, the lowest first; a queue without priorities has one.
+    /// One line a priority, the lowest first; a queue without priorities has one. With `returns_first`, what came back stands in one more.
     lines: Vec<VecDeque<Entry>>,
+    /// What is put back goes before everything else, in the order in which it came back, as in a quorum queue.
+    returns_first: bool,
     length: usize,
     body_bytes: usize,
 }
 
 impl Ready {
-    pub(crate) fn new(max_priority: u8) -> Ready {
-        Ready { lines: vec![VecDeque::new(); usize::from(max_priority) + 1], length: 0, body_bytes: 0 }
+    pub(crate) fn new(max_priority: u8, returns_first: bool) -> Ready {
+        let lines = vec![VecDeque::new(); usize::from(max_priority) + 1 + usize::from(returns_first)];
+        Ready { lines, returns_first, length: 0, body_bytes: 0 }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -46,7 +49,7 @@ impl Ready {
     }
 
     fn line(&mut self, entry: &Entry) -> &mut VecDeque<Entry> {
-        let highest = self.lines.len() - 1;
+        let highest = self.lines.len() - 1 - usize::from(self.returns_first);
         &mut self.lines[usize::from(entry.message.traits.priority).min(highest)]
     }
 
@@ -61,9 +64,15 @@ impl Ready {
         self.line(&entry).push_back(entry);
     }
 
-    /// Puts an entry back where it stood.
+    /// Puts an entry back: where it stood, or behind what came back before it.
     pub(crate) fn put_back(&mut self, entry: Entry) {
         self.count(&entry);
+        if self.returns_first
+            && let Some(returned) = self.lines.last_mut()
+        {
+            returned.push_back(entry);
+            return;
+        }
         let line = self.line(&entry);
         if line.front().is_none_or(|front| entry.sequence < front.sequence) {
             line.push_front(entry);
@@ -118,12 +127,24 @@ mod tests {
 
     #[test]
     fn higher_priorities_go_first_and_too_high_ones_are_the_highest() {
-        let mut ready = Ready::new(5);
+        let mut ready = Ready::new(5, false);
         for (sequence, priority) in [(0, 0), (1, 5), (2, 9), (3, 1)] {
             ready.push(entry(sequence, priority));
         }
         let order: Vec<u64> = std::iter::from_fn(|| ready.pop()).map(|entry| entry.sequence).collect();
         assert_eq!(order, [1, 2, 3, 0]);
+    }
+
+    #[test]
+    fn what_comes_back_to_a_quorum_queue_goes_first_in_its_own_order() {
+        let mut ready = Ready::new(0, true);
+        (0..4).for_each(|sequence| ready.push(entry(sequence, 0)));
+        let (first, second) = (ready.pop().unwrap(), ready.pop().unwrap());
+        ready.put_back(second);
+        ready.put_back(first);
+        assert_eq!(ready.head().unwrap().sequence, 1);
+        let order: Vec<u64> = std::iter::from_fn(|| ready.pop()).map(|entry| entry.sequence).collect();
+        assert_eq!(order, [1, 0, 2, 3]);
     }
 
     #[test]
@@ -134,7 +155,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_comes_back_stands_where_it_stood(taken in 0usize..20, order in proptest::collection::vec(any::<u16>(), 20)) {
-            let mut ready = Ready::new(0);
+            let mut ready = Ready::new(0, false);
             (0..20).for_each(|sequence| ready.push(entry(sequence, 0)));
             let mut out: Vec<Entry> = (0..taken).filter_map(|_| ready.pop()).collect();
             out.sort_by_key(|entry| order[usize::try_from(entry.sequence).unwrap()]);

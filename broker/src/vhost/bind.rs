@@ -16,8 +16,11 @@ use crate::exchange::{Binding, Destination, Kind};
 impl State {
     pub(super) fn bind_queue(&mut self, channel: ChannelId, bind: &queue::Bind) -> Result<(), Refusal> {
         let source = bind.exchange.as_str();
-        let (destination, key) = self.queue_binding(channel, bind.queue.as_str(), source, bind.routing_key.as_str())?;
-        self.bind(source, destination, &key, &bind.arguments)?;
+        let (queue, key) = self.queue_binding(channel, bind.queue.as_str(), source, bind.routing_key.as_str())?;
+        self.exchange(source)?;
+        let id = self.queue_id(&queue)?;
+        self.check_exclusive(channel, id)?;
+        self.bind(source, Destination::Queue(id), &key, &bind.arguments)?;
         if !bind.nowait {
             self.send(channel, &AMQPClass::Queue(queue::AMQPMethod::BindOk(queue::BindOk {})));
         }
@@ -26,9 +29,12 @@ impl State {
 
     pub(super) fn unbind_queue(&mut self, channel: ChannelId, unbind: &queue::Unbind) -> Result<(), Refusal> {
         let source = unbind.exchange.as_str();
-        let (destination, key) =
-            self.queue_binding(channel, unbind.queue.as_str(), source, unbind.routing_key.as_str())?;
-        self.unbind(source, &destination, &key, &unbind.arguments);
+        let (queue, key) = self.queue_binding(channel, unbind.queue.as_str(), source, unbind.routing_key.as_str())?;
+        // What is not there need not be unbound.
+        if let Some(id) = self.queue_names.get(&queue).copied().filter(|_| self.exchanges.contains_key(source)) {
+            self.check_exclusive(channel, id)?;
+            self.unbind(source, &Destination::Queue(id), &key, &unbind.arguments);
+        }
         self.send(channel, &AMQPClass::Queue(queue::AMQPMethod::UnbindOk(queue::UnbindOk {})));
         Ok(())
     }
@@ -40,21 +46,20 @@ impl State {
         name: &str,
         source: &str,
         key: &str,
-    ) -> Result<(Destination, String), Refusal> {
+    ) -> Result<(Arc<str>, String), Refusal> {
         let queue = self.queue_name(channel, name)?;
         let key = if name.is_empty() && key.is_empty() { queue.to_string() } else { key.to_owned() };
         self.check_channel_access(channel, Access::Write, "queue", &queue)?;
         check_not_default(source)?;
         self.check_channel_access(channel, Access::Read, "exchange", source)?;
-        let id = self.queue_id(&queue)?;
-        self.check_exclusive(channel, id)?;
-        self.exchange(source)?;
-        Ok((Destination::Queue(id), key))
+        Ok((queue, key))
     }
 
     pub(super) fn bind_exchange(&mut self, channel: ChannelId, bind: &exchange::Bind) -> Result<(), Refusal> {
         let (source, destination) = (bind.source.as_str(), bind.destination.as_str());
-        let target = self.exchange_binding(channel, source, destination)?;
+        self.check_exchange_binding(channel, source, destination)?;
+        self.exchange(source)?;
+        let target = Destination::Exchange(Arc::clone(&self.exchange(destination)?.name));
         self.bind(source, target, bind.routing_key.as_str(), &bind.arguments)?;
         if !bind.nowait {
             self.send(channel, &AMQPClass::Exchange(exchange::AMQPMethod::BindOk(exchange::BindOk {})));
@@ -64,7 +69,8 @@ impl State {
 
     pub(super) fn unbind_exchange(&mut self, channel: ChannelId, unbind: &exchange::Unbind) -> Result<(), Refusal> {
         let (source, destination) = (unbind.source.as_str(), unbind.destination.as_str());
-        let target = self.exchange_binding(channel, source, destination)?;
+        self.check_exchange_binding(channel, source, destination)?;
+        let target = Destination::Exchange(destination.into());
         self.unbind(source, &target, unbind.routing_key.as_str(), &unbind.arguments);
         if !unbind.nowait {
             self.send(channel, &AMQPClass::Exchange(exchange::AMQPMethod::UnbindOk(exchange::UnbindOk {})));
@@ -72,13 +78,11 @@ impl State {
         Ok(())
     }
 
-    fn exchange_binding(&self, channel: ChannelId, source: &str, destination: &str) -> Result<Destination, Refusal> {
-        check_not_default(destination)?;
+    fn check_exchange_binding(&self, channel: ChannelId, source: &str, destination: &str) -> Result<(), Refusal> {
         self.check_channel_access(channel, Access::Write, "exchange", destination)?;
+        check_not_default(destination)?;
         check_not_default(source)?;
-        self.check_channel_access(channel, Access::Read, "exchange", source)?;
-        self.exchange(source)?;
-        Ok(Destination::Exchange(Arc::clone(&self.exchange(destination)?.name)))
+        self.check_channel_access(channel, Access::Read, "exchange", source)
     }
 
     fn bind(

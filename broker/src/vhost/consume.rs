@@ -5,6 +5,7 @@ use std::sync::Arc;
 use amq_protocol::protocol::{AMQPClass, basic};
 use amq_protocol::types::FieldTable;
 
+use super::settle::Settlement;
 use super::{State, replies};
 use crate::auth::Access;
 use crate::channel::{ChannelId, Consumer};
@@ -12,7 +13,7 @@ use crate::error::Refusal;
 use crate::exchange::headers::integer;
 use crate::names;
 use crate::queue::QueueId;
-use crate::queue::arguments::type_name;
+use crate::queue::arguments::checks::check_consumer;
 use crate::queue::consumers::ConsumerId;
 
 impl State {
@@ -42,16 +43,12 @@ impl State {
         self.check_channel_access(channel, Access::Read, "queue", &name)?;
         let id = self.queue_id(&name)?;
         self.check_exclusive(channel, id)?;
-        let priority = self.consumer_priority(&name, &consume.arguments)?;
-        let in_use = Refusal::access(format!("{} in exclusive use", self.queue_title(&name)));
+        self.check_consume(channel, &name, id, consume)?;
         let consumer_id = ConsumerId(self.take_id());
         let now = self.now;
         let (Some(queue), Some(open)) = (self.queues.get_mut(&id), self.channels.get_mut(&channel)) else {
             return Ok(());
         };
-        if queue.consumers.exclusive || consume.exclusive && !queue.consumers.is_empty() {
-            return Err(in_use);
-        }
         let consumer = Consumer {
             channel,
             queue: id,
@@ -62,22 +59,38 @@ impl State {
             unacked: 0,
         };
         queue.used_at = now;
-        queue.consumers.add(consumer_id, priority);
-        queue.consumers.exclusive = consume.exclusive;
+        queue.consumers.add(consumer_id, priority(&consume.arguments));
+        queue.consumers.exclusive = consume.exclusive && !queue.settings().is_quorum();
         open.consumers.insert(Arc::clone(tag), consumer_id);
         self.consumers.insert(consumer_id, consumer);
         self.mark_dirty(id);
         Ok(())
     }
 
-    fn consumer_priority(&self, queue: &str, arguments: &FieldTable) -> Result<i32, Refusal> {
-        let Some(value) = arguments.inner().get("x-priority") else { return Ok(0) };
-        let Some(priority) = integer(value) else {
-            let title = self.queue_title(queue);
-            let text = format!("invalid arg 'x-priority' for {title}: {{unacceptable_type,{}}}", type_name(value));
-            return Err(Refusal::precondition(text));
-        };
-        Ok(i32::try_from(priority).unwrap_or(if priority < 0 { i32::MIN } else { i32::MAX }))
+    /// What a queue's type cannot do, wrong arguments, and consumers that want to be alone. Quorum queues know no exclusive consumers, and
+    /// RabbitMQ does not say so.
+    fn check_consume(
+        &self,
+        channel: ChannelId,
+        name: &str,
+        id: QueueId,
+        consume: &basic::Consume,
+    ) -> Result<(), Refusal> {
+        let (Some(queue), Some(open)) = (self.queues.get(&id), self.channels.get(&channel)) else { return Ok(()) };
+        let (settings, title) = (queue.settings(), self.queue_title(name));
+        check_consumer(settings.queue_type, &consume.arguments)
+            .map_err(|invalid| Refusal::precondition(invalid.text(&title)))?;
+        if settings.is_quorum() {
+            if open.prefetch_global != 0 {
+                return Err(Refusal::not_implemented(format!("{title} does not support global qos")));
+            }
+            return Ok(());
+        }
+        let alone = consume.exclusive && (settings.single_active_consumer || !queue.consumers.is_empty());
+        if queue.consumers.exclusive || alone {
+            return Err(Refusal::access(format!("{title} in exclusive use")));
+        }
+        Ok(())
     }
 
     pub(super) fn cancel(&mut self, channel: ChannelId, cancel: &basic::Cancel) {
@@ -125,7 +138,12 @@ impl State {
             open.prefetch_global = qos.prefetch_count;
             self.mark_queues_of(channel);
         } else {
+            // RabbitMQ forgets the channel's limit here, too.
+            let had_limit = std::mem::take(&mut open.prefetch_global) != 0;
             open.prefetch = qos.prefetch_count;
+            if had_limit {
+                self.mark_queues_of(channel);
+            }
         }
         self.send(channel, &AMQPClass::Basic(basic::AMQPMethod::QosOk(basic::QosOk {})));
     }
@@ -134,7 +152,12 @@ impl State {
         if !requeue {
             return Err(Refusal::not_implemented("requeue=false"));
         }
-        self.requeue_all(channel);
+        self.requeue_all(channel, Settlement::Requeue);
         Ok(())
     }
+}
+
+fn priority(arguments: &FieldTable) -> i32 {
+    let priority = arguments.inner().get("x-priority").and_then(integer).unwrap_or(0);
+    i32::try_from(priority).unwrap_or(if priority < 0 { i32::MIN } else { i32::MAX })
 }

@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use amq_protocol::protocol::basic::AMQPProperties;
 use amq_protocol::types::{AMQPValue, FieldArray, FieldTable};
 
-use super::State;
+use super::{State, copies};
 use crate::clock::Tick;
 use crate::message::Message;
 use crate::queue::QueueId;
@@ -74,18 +74,23 @@ impl State {
 
     /// Routes a dead letter. Where its exchange is gone, or nothing is bound, it is lost, as in RabbitMQ.
     pub(super) fn publish_dead_letter(&mut self, letter: &DeadLetter) {
+        if !self.exchanges.contains_key(&letter.exchange) {
+            return;
+        }
         let died_at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        // Headers that cannot be read are refused when they are published.
         let Some(decoded) = properties::decode(letter.message.properties()) else { return };
-        let headers = decoded.headers().clone().unwrap_or_default();
-        let deaths = deaths(&headers);
-        let block = properties::encode(&buried_properties(&decoded, headers, letter, died_at));
+        let buried = buried_properties(&decoded, letter, died_at);
+        let block = properties::encode(&buried);
         let key = letter.routing_key.as_ref().map_or(letter.message.routing_key(), |key| key.as_bytes());
         let message = Arc::new(letter.message.readdressed(Arc::clone(&letter.exchange), key, &block));
+        self.deliver_replies(&message);
         let mut routed = Vec::new();
         self.route(&message, &mut routed);
+        let deaths = buried.headers().as_ref().map(deaths).unwrap_or_default();
         for queue in routed {
             let Some(target) = self.queues.get(&queue).map(|queue| Arc::clone(&queue.name)) else { continue };
-            if letter.reason != Reason::Rejected && is_cycle(&deaths, &letter.queue, &target) {
+            if letter.reason != Reason::Rejected && is_cycle(&deaths, &target) {
                 tracing::warn!(
                     queue = &*target,
                     "a message was dead-lettered in a circle, without a rejection: dropped"
@@ -97,17 +102,12 @@ impl State {
     }
 }
 
-/// The message would come to a queue where it died before, and nobody rejected it since: it would go round for ever.
-fn is_cycle(deaths: &[FieldTable], from: &str, to: &str) -> bool {
-    let text = |death: &FieldTable, name: &str| match death.inner().get(name) {
-        Some(AMQPValue::LongString(text)) => text.to_string(),
-        _ => String::new(),
-    };
-    if from == to {
-        return deaths.iter().all(|death| text(death, "reason") != "rejected");
-    }
-    let Some(place) = deaths.iter().position(|death| text(death, "queue") == to) else { return false };
-    deaths[..=place].iter().all(|death| text(death, "reason") != "rejected")
+/// The message would come to a queue where it died before, and nobody rejected it since: it would go round for ever. The latest of its
+/// deaths is the first.
+fn is_cycle(deaths: &[FieldTable], to: &str) -> bool {
+    let is = |death: &FieldTable, name: &str, value: &str| death.inner().get(name) == Some(&text(value));
+    let Some(place) = deaths.iter().position(|death| is(death, "queue", to)) else { return false };
+    !deaths[..=place].iter().any(|death| is(death, "reason", "rejected"))
 }
 
 fn deaths(headers: &FieldTable) -> Vec<FieldTable> {
@@ -124,13 +124,10 @@ fn text(text: &str) -> AMQPValue {
 }
 
 /// The properties of a message that died: its history, and no expiration that could kill it again.
-fn buried_properties(
-    decoded: &AMQPProperties,
-    mut headers: FieldTable,
-    letter: &DeadLetter,
-    died_at: u64,
-) -> AMQPProperties {
+fn buried_properties(decoded: &AMQPProperties, letter: &DeadLetter, died_at: u64) -> AMQPProperties {
+    let mut headers = decoded.headers().clone().unwrap_or_default();
     let (queue, reason) = (&*letter.queue, letter.reason.name());
+    let has_history = headers.contains_key("x-death");
     let mut deaths = deaths(&headers);
     let same = |death: &FieldTable| {
         death.inner().get("queue") == Some(&text(queue)) && death.inner().get("reason") == Some(&text(reason))
@@ -145,27 +142,32 @@ fn buried_properties(
             death.insert("count".into(), AMQPValue::LongLongInt(count + 1));
             death
         }
-        None => first_death(decoded, letter, died_at),
+        None => first_death(decoded, &headers, letter, died_at),
     };
     deaths.insert(0, death);
     let deaths: Vec<AMQPValue> = deaths.into_iter().map(AMQPValue::FieldTable).collect();
     headers.insert("x-death".into(), AMQPValue::FieldArray(FieldArray::from(deaths)));
-    if !headers.contains_key("x-first-death-reason") {
+    if !has_history {
         headers.insert("x-first-death-exchange".into(), text(letter.message.exchange()));
         headers.insert("x-first-death-queue".into(), text(queue));
         headers.insert("x-first-death-reason".into(), text(reason));
     }
+    if letter.routing_key.is_some() {
+        // The queue's key stands for all of the message's keys.
+        headers = copies::without(&headers, &["CC", "BCC"]);
+    }
     without_expiration(decoded).with_headers(headers)
 }
 
-fn first_death(decoded: &AMQPProperties, letter: &DeadLetter, died_at: u64) -> FieldTable {
+fn first_death(decoded: &AMQPProperties, headers: &FieldTable, letter: &DeadLetter, died_at: u64) -> FieldTable {
     let mut death = FieldTable::default();
-    let key = AMQPValue::LongString(letter.message.routing_key().into());
+    let mut keys = vec![AMQPValue::LongString(letter.message.routing_key().into())];
+    keys.extend(copies::listed(headers, "CC"));
     death.insert("count".into(), AMQPValue::LongLongInt(1));
     death.insert("exchange".into(), text(letter.message.exchange()));
     death.insert("queue".into(), text(&letter.queue));
     death.insert("reason".into(), text(letter.reason.name()));
-    death.insert("routing-keys".into(), AMQPValue::FieldArray(FieldArray::from(vec![key])));
+    death.insert("routing-keys".into(), AMQPValue::FieldArray(FieldArray::from(keys)));
     death.insert("time".into(), AMQPValue::Timestamp(died_at));
     if let Some(expiration) = decoded.expiration() {
         death.insert("original-expiration".into(), text(expiration.as_str()));
@@ -201,10 +203,10 @@ mod tests {
     #[test]
     fn deaths_of_one_kind_are_counted_and_others_come_first() {
         let decoded = AMQPProperties::default().with_expiration("5".into());
-        let once = buried_properties(&decoded, FieldTable::default(), &letter(Reason::Expired), 7);
+        let once = buried_properties(&decoded, &letter(Reason::Expired), 7);
         assert_eq!(once.expiration(), &None);
-        let twice = buried_properties(&once, once.headers().clone().unwrap(), &letter(Reason::Expired), 8);
-        let thrice = buried_properties(&twice, twice.headers().clone().unwrap(), &letter(Reason::Rejected), 9);
+        let twice = buried_properties(&once, &letter(Reason::Expired), 8);
+        let thrice = buried_properties(&twice, &letter(Reason::Rejected), 9);
         let headers = thrice.headers().clone().unwrap();
         let deaths = deaths(&headers);
         let field = |place: usize, name: &str| deaths[place].inner().get(name).cloned().unwrap();
@@ -216,12 +218,13 @@ mod tests {
 
     #[test]
     fn a_circle_without_a_rejection_is_seen() {
-        let decoded = AMQPProperties::default();
-        let once = buried_properties(&decoded, FieldTable::default(), &letter(Reason::Expired), 7);
-        let history = deaths(once.headers().as_ref().unwrap());
-        assert!(is_cycle(&history, "other", "q"));
-        assert!(!is_cycle(&history, "other", "elsewhere"));
-        let rejected = buried_properties(&decoded, FieldTable::default(), &letter(Reason::Rejected), 7);
-        assert!(!is_cycle(&deaths(rejected.headers().as_ref().unwrap()), "other", "q"));
+        let once = buried_properties(&AMQPProperties::default(), &letter(Reason::Expired), 7);
+        let history = |properties: &AMQPProperties| deaths(properties.headers().as_ref().unwrap());
+        assert!(is_cycle(&history(&once), "q"));
+        assert!(!is_cycle(&history(&once), "elsewhere"));
+        let rejected = buried_properties(&once, &letter(Reason::Rejected), 8);
+        assert!(!is_cycle(&history(&rejected), "q"));
+        let expired_since = buried_properties(&rejected, &letter(Reason::Expired), 9);
+        assert!(is_cycle(&history(&expired_since), "q"));
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use amq_protocol::protocol::{AMQPClass, AMQPHardError, AMQPSoftError, exchange, queue};
-use amq_protocol::types::AMQPValue;
+use amq_protocol::types::{AMQPValue, FieldTable};
 
 use super::{State, replies};
 use crate::auth::{Access, User};
@@ -11,7 +11,9 @@ use crate::channel::ChannelId;
 use crate::error::Refusal;
 use crate::exchange::{Exchange, ExchangeOptions, Kind};
 use crate::names;
-use crate::queue::arguments::{COMPARED, Invalid, Settings, difference};
+use crate::queue::arguments::checks::Invalid;
+use crate::queue::arguments::difference::{difference, type_name};
+use crate::queue::arguments::{QueueType, Settings};
 use crate::queue::{Queue, QueueId, QueueOptions};
 
 impl State {
@@ -33,12 +35,6 @@ impl State {
     }
 
     /// The queue that a method names, or the last that was declared on the channel if the name is empty.
-    pub(super) fn named_queue(&self, channel: ChannelId, name: &str) -> Result<(Arc<str>, QueueId), Refusal> {
-        let name = self.queue_name(channel, name)?;
-        let id = self.queue_id(&name)?;
-        Ok((name, id))
-    }
-
     pub(super) fn queue_name(&self, channel: ChannelId, name: &str) -> Result<Arc<str>, Refusal> {
         if !name.is_empty() {
             return Ok(name.into());
@@ -88,12 +84,13 @@ impl State {
     }
 
     pub(super) fn declare_exchange(&mut self, channel: ChannelId, declare: &exchange::Declare) -> Result<(), Refusal> {
-        let name = declare.exchange.as_str();
+        let name = without_line_ends(declare.exchange.as_str());
         if declare.passive {
+            let name = name.as_str();
             check_not_default(name)?;
             self.exchange(name)?;
         } else {
-            self.declare_exchange_actively(channel, declare)?;
+            self.declare_exchange_actively(channel, &name, declare)?;
         }
         if !declare.nowait {
             self.send(channel, &AMQPClass::Exchange(exchange::AMQPMethod::DeclareOk(exchange::DeclareOk {})));
@@ -101,8 +98,12 @@ impl State {
         Ok(())
     }
 
-    fn declare_exchange_actively(&mut self, channel: ChannelId, declare: &exchange::Declare) -> Result<(), Refusal> {
-        let name = declare.exchange.as_str();
+    fn declare_exchange_actively(
+        &mut self,
+        channel: ChannelId,
+        name: &str,
+        declare: &exchange::Declare,
+    ) -> Result<(), Refusal> {
         let kind = declare.kind.as_str();
         let kind = Kind::parse(kind)
             .ok_or_else(|| Refusal::hard(AMQPHardError::COMMANDINVALID, format!("unknown exchange type '{kind}'")))?;
@@ -112,10 +113,8 @@ impl State {
             return self.check_same_exchange(existing, kind, declare);
         }
         check_reserved("exchange", name)?;
-        let alternate: Option<Arc<str>> = match declare.arguments.inner().get("alternate-exchange") {
-            Some(AMQPValue::LongString(alternate)) => Some(alternate.to_string().into()),
-            _ => None,
-        };
+        let alternate: Option<Arc<str>> =
+            named_exchange(&declare.arguments, "alternate-exchange", &self.exchange_title(name))?;
         if let Some(alternate) = &alternate {
             self.check_channel_access(channel, Access::Read, "exchange", name)?;
             self.check_channel_access(channel, Access::Write, "exchange", alternate)?;
@@ -150,7 +149,7 @@ impl State {
             return self.declare_reply_queue(channel, declare);
         }
         let id = if declare.passive {
-            let (_, id) = self.named_queue(channel, declare.queue.as_str())?;
+            let id = self.queue_id(&without_line_ends(declare.queue.as_str()))?;
             self.check_exclusive(channel, id)?;
             id
         } else {
@@ -176,27 +175,23 @@ impl State {
     }
 
     fn declare_queue_actively(&mut self, channel: ChannelId, declare: &queue::Declare) -> Result<QueueId, Refusal> {
-        let asked = declare.queue.as_str();
-        let name: Arc<str> = if asked.is_empty() {
-            names::generated("amq.gen-").into()
-        } else {
-            check_reserved("queue", asked)?;
-            asked.into()
-        };
+        let name = new_queue_name(declare)?;
         self.check_channel_access(channel, Access::Configure, "queue", &name)?;
         if let Some(id) = self.queue_names.get(&name).copied() {
             self.check_same_queue(channel, id, declare)?;
             return Ok(id);
         }
-        let settings = Settings::read(&declare.arguments).map_err(|invalid| self.invalid_argument(&name, &invalid))?;
-        if let Some(exchange) = &settings.dead_letter_exchange {
+        let title = self.queue_title(&name);
+        if let Some(exchange) = named_exchange(&declare.arguments, "x-dead-letter-exchange", &title)? {
             self.check_channel_access(channel, Access::Read, "queue", &name)?;
-            self.check_channel_access(channel, Access::Write, "exchange", exchange)?;
+            self.check_channel_access(channel, Access::Write, "exchange", &exchange)?;
         }
+        let refused = |invalid: Invalid| Refusal::precondition(invalid.text(&title));
+        let settings = Settings::read(&declare.arguments).map_err(refused)?;
         self.check_queue_flags(&name, declare, &settings)?;
         let owner = self.channels.get(&channel).map(|open| open.link.connection).filter(|_| declare.exclusive);
         let options = QueueOptions {
-            durable: declare.durable,
+            durable: is_durable(declare),
             owner,
             auto_delete: declare.auto_delete,
             arguments: declare.arguments.clone(),
@@ -210,35 +205,20 @@ impl State {
         Ok(id)
     }
 
-    fn invalid_argument(&self, queue: &str, invalid: &Invalid) -> Refusal {
-        let Invalid { name, reason } = invalid;
-        Refusal::precondition(format!("invalid arg '{name}' for {}: {reason}", self.queue_title(queue)))
-    }
-
     /// What a quorum queue cannot be, and what a strict broker does not allow.
     fn check_queue_flags(&self, name: &str, declare: &queue::Declare, settings: &Settings) -> Result<(), Refusal> {
         let title = self.queue_title(name);
-        if settings.quorum {
-            for (property, wrong) in [
-                ("non-durable", !declare.durable),
-                ("exclusive-owner", declare.exclusive),
-                ("auto-delete", declare.auto_delete),
-            ] {
-                if wrong {
-                    return Err(Refusal::precondition(format!("invalid property '{property}' for {title}")));
-                }
-            }
-            for argument in ["x-max-priority", "x-queue-mode"] {
-                if let Some(value) = declare.arguments.inner().get(argument) {
-                    return Err(Refusal::precondition(format!("invalid arg '{argument}' for {title}: {value:?}")));
-                }
-            }
+        let flags = [
+            ("auto-delete", declare.auto_delete),
+            ("exclusive-owner", declare.exclusive),
+            ("non-durable", !declare.durable),
+        ];
+        let wrong = flags.iter().find(|(_, wrong)| *wrong && settings.is_quorum());
+        if let Some((property, _)) = wrong {
+            return Err(Refusal::precondition(format!("invalid property '{property}' for {title}")));
         }
         if self.settings.strict && !declare.durable && !declare.exclusive {
-            return Err(Refusal::hard(
-                AMQPHardError::INTERNALERROR,
-                "Feature `transient_nonexcl_queues` is deprecated. Its use is not permitted per the configuration",
-            ));
+            return Err(Refusal::hard(AMQPHardError::INTERNALERROR, TRANSIENT_REFUSED));
         }
         Ok(())
     }
@@ -250,22 +230,63 @@ impl State {
             return Err(self.locked(&queue.name));
         }
         let title = self.queue_title(&queue.name);
-        same(&title, "durable", declare.durable, queue.options.durable)?;
+        same(&title, "durable", is_durable(declare), queue.options.durable)?;
         same(&title, "auto_delete", declare.auto_delete, queue.options.auto_delete)?;
-        COMPARED.iter().try_for_each(|name| {
-            let get = |table: &'_ amq_protocol::types::FieldTable| table.inner().get(*name).cloned();
-            let (asked, current) = (get(&declare.arguments), get(&queue.options.arguments));
-            let (asked, current) = (defaulted(name, asked), defaulted(name, current));
-            same_argument(&title, name, asked.as_ref(), current.as_ref())
+        queue.settings().queue_type.arguments().iter().try_for_each(|name| {
+            let asked = declare.arguments.inner().get(*name);
+            let current = queue.options.arguments.inner().get(*name);
+            if *name == "x-queue-type" && is_classic(asked) && is_classic(current) {
+                return Ok(());
+            }
+            same_argument(&title, name, asked, current)
         })
     }
 }
 
+/// How RabbitMQ 4 refuses a transient queue that is not exclusive, where `deprecated_features.permit.transient_nonexcl_queues` is false.
+const TRANSIENT_REFUSED: &str = "Feature `transient_nonexcl_queues` is deprecated.\nIts use is not permitted per the configuration \
+    (overriding the default, which is permitted):\n    \"deprecated_features.permit.transient_nonexcl_queues = false\"\nIts use will not be \
+    permitted by default in a future minor RabbitMQ version and the feature will be removed from a future major RabbitMQ version";
+
 /// `x-queue-type: classic` is what a queue is without it.
-fn defaulted(name: &str, value: Option<AMQPValue>) -> Option<AMQPValue> {
-    match value {
-        None if name == "x-queue-type" => Some(AMQPValue::LongString("classic".into())),
-        value => value,
+fn is_classic(value: Option<&AMQPValue>) -> bool {
+    value.is_none_or(|value| *value == AMQPValue::LongString("classic".into()))
+}
+
+/// What is exclusive ends with its connection, whatever it is declared as.
+fn is_durable(declare: &queue::Declare) -> bool {
+    declare.durable && !declare.exclusive
+}
+
+/// RabbitMQ takes line ends out of the names that are declared.
+fn without_line_ends(name: &str) -> String {
+    name.replace(['\r', '\n'], "")
+}
+
+/// The name that a queue is declared under: its own, or one that is made up.
+fn new_queue_name(declare: &queue::Declare) -> Result<Arc<str>, Refusal> {
+    let asked = without_line_ends(declare.queue.as_str());
+    if !asked.is_empty() {
+        check_reserved("queue", &asked)?;
+        return Ok(asked.into());
+    }
+    match QueueType::named_in(&declare.arguments) {
+        Ok(kind @ QueueType::Quorum) => {
+            Err(Refusal::precondition(format!("Cannot declare a server-named queue for type {}", kind.module())))
+        }
+        _ => Ok(names::generated("amq.gen-").into()),
+    }
+}
+
+/// The exchange that an argument names.
+fn named_exchange(arguments: &FieldTable, argument: &str, title: &str) -> Result<Option<Arc<str>>, Refusal> {
+    match arguments.inner().get(argument) {
+        None => Ok(None),
+        Some(AMQPValue::LongString(name)) => Ok(Some(name.to_string().into())),
+        Some(other) => {
+            let kind = type_name(other);
+            Err(Refusal::precondition(format!("invalid type '{kind}' for arg '{argument}' in {title}")))
+        }
     }
 }
 

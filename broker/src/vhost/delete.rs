@@ -6,12 +6,13 @@ use amq_protocol::protocol::{AMQPClass, basic, exchange, queue};
 
 use super::State;
 use super::declare::check_not_default;
+use super::settle::Settlement;
 use crate::auth::Access;
 use crate::channel::ChannelId;
 use crate::connection::ConnectionId;
 use crate::error::Refusal;
 use crate::exchange::Destination;
-use crate::queue::QueueId;
+use crate::queue::{Queue, QueueId};
 
 impl State {
     pub(super) fn delete_queue_by_name(&mut self, channel: ChannelId, delete: &queue::Delete) -> Result<(), Refusal> {
@@ -22,6 +23,7 @@ impl State {
             self.check_exclusive(channel, id)?;
             let title = self.queue_title(&name);
             let Some(queue) = self.queues.get(&id) else { return Ok(()) };
+            check_delete(&title, queue, delete)?;
             if delete.if_unused && !queue.consumers.is_empty() {
                 return Err(Refusal::precondition(format!("{title} in use")));
             }
@@ -89,7 +91,7 @@ impl State {
         let name = delete.exchange.as_str();
         check_not_default(name)?;
         if name.starts_with("amq.") {
-            return Err(Refusal::access(format!("exchange name '{name}' contains reserved prefix 'amq.*'")));
+            return Err(Refusal::access(format!("deletion of system {} not allowed", self.exchange_title(name))));
         }
         self.check_channel_access(channel, Access::Configure, "exchange", name)?;
         if let Some(existing) = self.exchanges.get(name) {
@@ -129,7 +131,7 @@ impl State {
         // Consumers first: what comes back must not be given to them again.
         let queues: Vec<QueueId> =
             consumers.into_iter().filter_map(|consumer| self.detach_consumer(consumer)).collect();
-        self.requeue_all(id);
+        self.requeue_all(id, Settlement::Return);
         self.channels.remove(&id);
         self.churn.channels_closed += 1;
         queues.into_iter().for_each(|queue| self.after_consumer_left(queue));
@@ -150,11 +152,23 @@ impl State {
         let gone: Vec<QueueId> = self.queues.values().filter(|queue| !durable(queue)).map(|queue| queue.id).collect();
         gone.into_iter().for_each(|queue| self.delete_queue(queue));
         for queue in self.queues.values_mut() {
-            queue.ready.retain(|entry| entry.message.traits.persistent || queue.options.settings.quorum);
+            queue.ready.retain(|entry| entry.message.traits.persistent || queue.options.settings.is_quorum());
         }
         let standard = |name: &str| name.is_empty() || name.starts_with("amq.");
         let gone = self.exchanges.values().filter(|it| !(standard(&it.name) || keep_durable && it.options.durable));
         let gone: Vec<Arc<str>> = gone.map(|exchange| Arc::clone(&exchange.name)).collect();
         gone.iter().for_each(|exchange| self.delete_exchange(exchange));
     }
+}
+
+fn check_delete(title: &str, queue: &Queue, delete: &queue::Delete) -> Result<(), Refusal> {
+    for (flag, is_set) in [("if-unused", delete.if_unused), ("if-empty", delete.if_empty)] {
+        if is_set && queue.settings().is_quorum() {
+            let text = format!(
+                "cannot delete {title}. queue.delete operations with {flag} flag set are not supported by quorum queues"
+            );
+            return Err(Refusal::not_implemented(text));
+        }
+    }
+    Ok(())
 }

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use amq_protocol::types::{AMQPValue, FieldTable};
-
-use super::State;
+use super::{State, copies};
 use crate::channel::unacked::Delivery;
 use crate::counters::Count;
 use crate::fault::Tampering;
@@ -13,7 +11,7 @@ use crate::queue::arguments::Overflow;
 use crate::queue::consumers::ConsumerId;
 use crate::queue::ready::Entry;
 use crate::vhost::dead_letter::Reason;
-use crate::wire::{encode, properties};
+use crate::wire::encode;
 
 impl State {
     /// Gives out what is ready to whoever can take it; then what is too much, or too old, goes.
@@ -53,11 +51,11 @@ impl State {
     fn deliver(&mut self, consumer: ConsumerId, entry: Entry) {
         let Some(queue) = self.consumers.get(&consumer).and_then(|found| self.queues.get(&found.queue)) else { return };
         let tampering = self.faults.on_delivery(&queue.name);
-        let counted = if queue.settings().quorum { with_delivery_count(&entry) } else { None };
+        let properties = copies::given_properties(&entry, queue.settings().is_quorum());
         if tampering == Tampering::Repeat {
-            self.send_delivery(consumer, entry.clone(), counted.as_deref(), true);
+            self.send_delivery(consumer, entry.clone(), properties.as_deref(), true);
         }
-        self.send_delivery(consumer, entry, counted.as_deref(), tampering != Tampering::Drop);
+        self.send_delivery(consumer, entry, properties.as_deref(), tampering != Tampering::Drop);
     }
 
     fn send_delivery(&mut self, id: ConsumerId, entry: Entry, properties: Option<&[u8]>, sent: bool) {
@@ -75,7 +73,7 @@ impl State {
         channel.counters.add_delivery(count, entry.redelivered);
         if let Some(queue) = self.queues.get_mut(&consumer.queue) {
             queue.counters.add_delivery(count, entry.redelivered);
-            self.counters[usize::from(queue.settings().quorum)].add_delivery(count, entry.redelivered);
+            self.counters[usize::from(queue.settings().is_quorum())].add_delivery(count, entry.redelivered);
             if !consumer.no_ack {
                 queue.unacked += 1;
                 queue.unacked_bytes += entry.message.body().len();
@@ -96,33 +94,5 @@ impl State {
         let queues: Vec<QueueId> =
             self.consumers.values().filter(|it| of_connection(&it.channel)).map(|it| it.queue).collect();
         queues.into_iter().for_each(|queue| self.mark_dirty(queue));
-    }
-}
-
-/// The properties of a message that came back, with `x-delivery-count`, as a quorum queue gives it out.
-pub(super) fn with_delivery_count(entry: &Entry) -> Option<Vec<u8>> {
-    if entry.deliveries == 0 {
-        return None;
-    }
-    let decoded = properties::decode(entry.message.properties())?;
-    let mut headers: FieldTable = decoded.headers().clone().unwrap_or_default();
-    headers.insert("x-delivery-count".into(), AMQPValue::LongLongInt(i64::from(entry.deliveries)));
-    Some(properties::encode(&decoded.with_headers(headers)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::clock::Tick;
-    use crate::message::Message;
-
-    #[test]
-    fn a_message_that_came_back_is_counted() {
-        let message = Arc::new(Message::new("e".into(), b"k", &[0, 0], b""));
-        let mut entry = Entry { message, sequence: 0, expires_at: Tick::NEVER, redelivered: true, deliveries: 0 };
-        assert_eq!(with_delivery_count(&entry), None);
-        entry.deliveries = 2;
-        let headers = properties::headers(&with_delivery_count(&entry).unwrap()).unwrap();
-        assert_eq!(headers.inner().get("x-delivery-count"), Some(&AMQPValue::LongLongInt(2)));
     }
 }

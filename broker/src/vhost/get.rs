@@ -2,27 +2,29 @@
 
 use std::sync::Arc;
 
-use amq_protocol::protocol::{AMQPClass, basic};
+use amq_protocol::protocol::{AMQPClass, AMQPSoftError, basic};
 
-use super::State;
-use super::dispatch::with_delivery_count;
+use super::{State, copies};
 use crate::auth::Access;
 use crate::channel::ChannelId;
 use crate::channel::unacked::Delivery;
 use crate::counters::Count;
 use crate::error::Refusal;
+use crate::queue::QueueId;
 use crate::wire::encode;
 
 impl State {
     pub(super) fn get(&mut self, channel: ChannelId, get: &basic::Get) -> Result<(), Refusal> {
-        let (name, id) = self.named_queue(channel, get.queue.as_str())?;
+        let name = self.queue_name(channel, get.queue.as_str())?;
         self.check_channel_access(channel, Access::Read, "queue", &name)?;
+        let id = self.queue_id(&name)?;
         self.check_exclusive(channel, id)?;
+        self.check_get(&name, id)?;
         self.bury_expired(id, |expires_at, now| expires_at <= now);
         let now = self.now;
         let Some(queue) = self.queues.get_mut(&id) else { return Ok(()) };
         queue.used_at = now;
-        let of_type = usize::from(queue.settings().quorum);
+        let of_type = usize::from(queue.settings().is_quorum());
         let Some(entry) = queue.ready.pop() else {
             queue.counters.add(Count::GetEmpty);
             self.counters[of_type].add(Count::GetEmpty);
@@ -30,7 +32,7 @@ impl State {
             return Ok(());
         };
         let message_count = u32::try_from(queue.ready.len()).unwrap_or(u32::MAX);
-        let properties = if queue.settings().quorum { with_delivery_count(&entry) } else { None };
+        let properties = copies::fetched_properties(&entry, queue.settings().is_quorum());
         let count = if get.no_ack { Count::GetNoAck } else { Count::Get };
         queue.counters.add_delivery(count, entry.redelivered);
         self.counters[of_type].add_delivery(count, entry.redelivered);
@@ -50,6 +52,18 @@ impl State {
         }
         self.wake(&link.outbox);
         self.set_head_timer(id);
+        Ok(())
+    }
+
+    fn check_get(&self, name: &str, id: QueueId) -> Result<(), Refusal> {
+        let settings = self.queues.get(&id).map(|queue| queue.settings());
+        if settings.is_some_and(|it| it.is_quorum() && it.single_active_consumer) {
+            let text = format!(
+                "cannot obtain access to locked {}. basic.get operations are not supported by quorum queues with single active consumer",
+                self.queue_title(name)
+            );
+            return Err(Refusal::soft(AMQPSoftError::RESOURCELOCKED, text));
+        }
         Ok(())
     }
 }

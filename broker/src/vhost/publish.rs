@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
-use super::State;
-use crate::auth::Access;
+use super::{State, copies};
+use crate::auth::{Access, User};
 use crate::channel::ChannelId;
 use crate::channel::confirms::{Confirm, Confirms};
 use crate::counters::Count;
 use crate::error::Refusal;
 use crate::fault::Tampering;
-use crate::message::Message;
+use crate::message::{Headers, Message};
 use crate::queue::QueueId;
 use crate::queue::arguments::Overflow;
+use crate::queue::arguments::checks::check_expiry;
 use crate::vhost::dead_letter::Reason;
 use crate::vhost::replies;
 use crate::wire::decoder::Publish;
@@ -28,9 +29,12 @@ impl State {
         let user = Arc::clone(&open.link.user);
         self.check_publish(&publish, &user)?;
         let mut message = publish.message;
-        if properties::read(message.properties()).is_ok_and(|read| read.reply_to == Some(replies::NAME.as_bytes())) {
-            message = self.with_reply_address(channel, &message)?;
-        }
+        let read = properties::read(message.properties()).unwrap_or_default();
+        let asks_for_replies = read.reply_to == Some(replies::NAME.as_bytes());
+        let addressed = if asks_for_replies { Some(self.with_reply_address(channel, &message)?) } else { None };
+        check_properties(&read, &user)?;
+        copies::check(&message)?;
+        message = addressed.unwrap_or(message);
         let Some(open) = self.channels.get_mut(&channel) else { return Ok(()) };
         let tag = open.confirms.as_mut().map(Confirms::take_tag);
         open.counters.add(Count::Publish);
@@ -53,41 +57,31 @@ impl State {
         Ok(())
     }
 
-    fn check_publish(&self, publish: &Publish, user: &crate::auth::User) -> Result<(), Refusal> {
+    /// What RabbitMQ looks at before the properties, in its order.
+    fn check_publish(&self, publish: &Publish, user: &User) -> Result<(), Refusal> {
+        if publish.immediate {
+            return Err(Refusal::not_implemented("immediate=true"));
+        }
         let message = &publish.message;
         let (size, limit) = (message.body().len() as u64, self.settings.body_bytes_max);
         if size > limit {
             let text = format!("message size {size} is larger than configured max size {limit}");
             return Err(Refusal::precondition(text));
         }
-        let exchange = self.exchange(message.exchange())?;
         self.check_access(user, Access::Write, "exchange", message.exchange())?;
-        if exchange.options.internal {
+        if self.exchange(message.exchange())?.options.internal {
             let text = format!("cannot publish to internal {}", self.exchange_title(message.exchange()));
             return Err(Refusal::access(text));
         }
-        if publish.immediate {
-            return Err(Refusal::not_implemented("immediate=true"));
+        if message.traits.headers == Headers::Unreadable {
+            return Err(Refusal::internal_error());
         }
-        let Ok(read) = properties::read(message.properties()) else { return Ok(()) };
-        if let Some(expiration) = read.expiration {
-            check_expiration(expiration)?;
-        }
-        match read.user_id {
-            Some(claimed) if claimed != user.name.as_bytes() => Err(Refusal::precondition(format!(
-                "user_id property set to '{}' but authenticated user was '{}'",
-                String::from_utf8_lossy(claimed),
-                user.name
-            ))),
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
-    /// Whether the message had anywhere to go, and whether all who were to have it took it.
+    /// Whether the message had a queue to go to, and whether all who were to have it took it.
     fn route_and_enqueue(&mut self, message: &Arc<Message>) -> (bool, bool) {
-        if message.exchange().is_empty() && message.routing_key().starts_with(replies::PREFIX.as_bytes()) {
-            return (self.deliver_reply(message), true);
-        }
+        self.deliver_replies(message);
         let mut routed = std::mem::take(&mut self.routed);
         self.route(message, &mut routed);
         let mut accepted = true;
@@ -124,7 +118,8 @@ impl State {
     fn return_message(&mut self, channel: ChannelId, message: &Arc<Message>) {
         let Some(open) = self.channels.get(&channel) else { return };
         let (number, link) = (open.number, Arc::clone(&open.link));
-        link.outbox.append_content(number, link.frame_max, message, None, |out| {
+        let properties = copies::returned_properties(message);
+        link.outbox.append_content(number, link.frame_max, message, properties.as_deref(), |out| {
             encode::return_unrouted(out, number, message);
         });
         self.wake(&link.outbox);
@@ -180,6 +175,22 @@ impl State {
     }
 }
 
+/// What RabbitMQ refuses in a message's properties, in its order.
+fn check_properties(read: &properties::Properties<'_>, user: &User) -> Result<(), Refusal> {
+    if let Some(claimed) = read.user_id.filter(|claimed| *claimed != user.name.as_bytes()) {
+        let claimed = String::from_utf8_lossy(claimed);
+        let text = format!("user_id property set to '{claimed}' but authenticated user was '{}'", user.name);
+        return Err(Refusal::precondition(text));
+    }
+    if let Some(expiration) = read.expiration {
+        check_expiration(expiration)?;
+    }
+    match read.delivery_mode {
+        None | Some(1 | 2) => Ok(()),
+        Some(other) => Err(Refusal::precondition(format!("invalid message: {{delivery_mode_unknown,{other}}}"))),
+    }
+}
+
 /// RabbitMQ takes a decimal number of milliseconds.
 fn check_expiration(expiration: &[u8]) -> Result<(), Refusal> {
     let text = String::from_utf8_lossy(expiration);
@@ -187,8 +198,10 @@ fn check_expiration(expiration: &[u8]) -> Result<(), Refusal> {
     let digits = unsigned.bytes().take_while(u8::is_ascii_digit).count();
     let rest = &unsigned[digits..];
     let reason = match text.parse::<i128>() {
-        Ok(0..) => return Ok(()),
-        Ok(number) => format!("{{value_negative,{number}}}"),
+        Ok(number) => match check_expiry(number) {
+            Ok(()) => return Ok(()),
+            Err(reason) => reason,
+        },
         Err(_) if digits == 0 => "no_integer".to_owned(),
         Err(_) => format!("{{leftover_string,\"{rest}\"}}"),
     };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use amq_protocol::protocol::{AMQPClass, queue};
 
-use super::State;
+use super::{State, copies};
 use crate::channel::{ChannelId, Replies};
 use crate::error::Refusal;
 use crate::message::Message;
@@ -52,21 +52,32 @@ impl State {
         self.replies.get(token).copied()
     }
 
-    /// Hands a reply to the channel that waits for it; says `false` if there is none.
-    pub(super) fn deliver_reply(&mut self, message: &Arc<Message>) -> bool {
-        let Some(id) = self.reply_channel(message.routing_key()) else { return false };
-        let Some(open) = self.channels.get_mut(&id) else { return false };
+    /// Hands a message to the callers that its keys are the addresses of. That does not count as a route: RabbitMQ returns a mandatory reply
+    /// that was delivered, too.
+    pub(super) fn deliver_replies(&mut self, message: &Arc<Message>) {
+        if !message.exchange().is_empty() {
+            return;
+        }
+        self.deliver_reply(message.routing_key(), message);
+        for key in copies::routing_keys(message) {
+            self.deliver_reply(&key, message);
+        }
+    }
+
+    fn deliver_reply(&mut self, name: &[u8], message: &Arc<Message>) {
+        let Some(id) = self.reply_channel(name) else { return };
+        let Some(open) = self.channels.get_mut(&id) else { return };
         let delivery_tag = open.take_delivery_tag();
-        let Some(replies) = &open.replies else { return false };
+        let Some(replies) = &open.replies else { return };
         let (number, link, tag) = (open.number, Arc::clone(&open.link), Arc::clone(&replies.consumer_tag));
         // There is no queue to keep replies in: a caller that never reads loses them before they fill the memory.
         if link.outbox.unwritten_bytes() < UNREAD_REPLY_BYTES_MAX {
-            link.outbox.append_content(number, link.frame_max, message, None, |out| {
+            let properties = copies::returned_properties(message);
+            link.outbox.append_content(number, link.frame_max, message, properties.as_deref(), |out| {
                 encode::deliver(out, number, &tag, delivery_tag, false, message);
             });
             self.wake(&link.outbox);
         }
-        true
     }
 
     /// Declaring a reply address asks whether its caller is still there.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::State;
+use super::{State, copies};
 use crate::exchange::Destination;
 use crate::message::Message;
 use crate::queue::QueueId;
@@ -10,10 +10,12 @@ use crate::queue::QueueId;
 impl State {
     /// Collects the queues that `message` goes to, each once.
     pub(super) fn route(&mut self, message: &Message, routed: &mut Vec<QueueId>) {
-        let key = message.routing_key();
+        let copies = copies::routing_keys(message);
         if message.exchange().is_empty() {
-            let name = std::str::from_utf8(key).ok();
-            routed.extend(name.and_then(|name| self.queue_names.get(name)));
+            for key in std::iter::once(message.routing_key()).chain(copies.iter().map(Vec::as_slice)) {
+                routed.extend(std::str::from_utf8(key).ok().and_then(|name| self.queue_names.get(name)));
+            }
+            once_each(routed);
             return;
         }
         let mut next = vec![Arc::clone(message.exchange_arc())];
@@ -24,7 +26,7 @@ impl State {
                 continue;
             }
             let mut matched = false;
-            exchange.route(key, message, |destination| {
+            exchange.route(message, &copies, |destination| {
                 matched = true;
                 match destination {
                     Destination::Queue(queue) => routed.push(*queue),
@@ -35,9 +37,13 @@ impl State {
                 next.extend(exchange.options.alternate.clone());
             }
         }
-        if routed.len() > 1 {
-            routed.sort_unstable();
-            routed.dedup();
-        }
+        once_each(routed);
+    }
+}
+
+fn once_each(routed: &mut Vec<QueueId>) {
+    if routed.len() > 1 {
+        routed.sort_unstable();
+        routed.dedup();
     }
 }

@@ -14,6 +14,8 @@ use crate::vhost::dead_letter::Reason;
 pub(super) enum Settlement {
     Done,
     Requeue,
+    /// Its channel is gone.
+    Return,
     Reject,
 }
 
@@ -69,14 +71,18 @@ impl State {
         match settlement {
             Settlement::Done => {
                 queue.counters.add(Count::Ack);
-                self.counters[usize::from(queue.settings().quorum)].add(Count::Ack);
+                self.counters[usize::from(queue.settings().is_quorum())].add(Count::Ack);
             }
             Settlement::Reject => self.bury(id, entry, Reason::Rejected),
-            Settlement::Requeue => {
+            Settlement::Requeue | Settlement::Return => {
                 entry.redelivered = true;
                 entry.deliveries = entry.deliveries.saturating_add(1);
-                if queue.settings().delivery_limit.is_some_and(|limit| entry.deliveries > limit) {
+                let limit = queue.settings().delivery_limit;
+                if limit.is_some_and(|limit| entry.deliveries > limit) {
                     self.bury(id, entry, Reason::DeliveryLimit);
+                } else if queue.settings().is_quorum() && limit.is_none() && settlement == Settlement::Requeue {
+                    // RabbitMQ 3.10 appends what a consumer gives back to a quorum queue without a limit.
+                    queue.ready.push(entry);
                 } else {
                     queue.ready.put_back(entry);
                 }
@@ -108,12 +114,12 @@ impl State {
     }
 
     /// Puts everything that a channel has not settled back.
-    pub(super) fn requeue_all(&mut self, channel: ChannelId) {
+    pub(super) fn requeue_all(&mut self, channel: ChannelId, settlement: Settlement) {
         let Some(open) = self.channels.get_mut(&channel) else { return };
         let mut deliveries = Vec::with_capacity(open.unacked.len());
         open.unacked.take_up_to(0, |delivery| deliveries.push(delivery));
         for delivery in deliveries {
-            self.settle_delivery(channel, delivery, Settlement::Requeue);
+            self.settle_delivery(channel, delivery, settlement);
         }
     }
 }

@@ -151,7 +151,7 @@ impl State {
             durable: queue.options.durable,
             auto_delete: queue.options.auto_delete,
             owner: queue.options.owner,
-            quorum: queue.settings().quorum,
+            quorum: queue.settings().is_quorum(),
             arguments: queue.options.arguments.clone(),
             depth: depth(queue),
             ready_bytes: queue.ready.body_bytes(),

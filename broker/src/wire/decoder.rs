@@ -170,7 +170,8 @@ impl Decoder {
             return Err(Refusal::hard(AMQPHardError::UNEXPECTEDFRAME, text));
         };
         if properties::read(block).is_err() {
-            return Err(syntax_error());
+            // RabbitMQ looks at properties late, where nobody expects them to be wrong.
+            return Err(Refusal::internal_error());
         }
         // No more than one frame's worth on the word of a length that was only promised.
         let expected = usize::try_from(body_bytes).unwrap_or(usize::MAX).min(self.frame_max);

@@ -1,23 +1,43 @@
-//! How deep a field table nests. The codec recurses into tables, so that a hostile one could overflow the stack: it is measured first,
-//! without recursion, in the codec's own order.
+//! Field tables, looked at without recursion or a copy: whether one can be read, how deep it nests (the codec recurses into tables, so that a
+//! hostile one could overflow the stack), and whether it names more routing keys.
 
 /// Deeper than anything that is not an attack.
 const DEPTH_MAX: usize = 64;
 
-/// Whether a table, given without its length field, nests deeper than [`DEPTH_MAX`]. A malformed one is left to the codec from where it is wrong.
-pub(crate) fn too_deep(table: &[u8]) -> bool {
-    let mut levels = vec![Level { end: table.len(), has_keys: true }];
+/// What a table is like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Table {
+    Plain,
+    /// It has `CC` or `BCC`: more routing keys, if it is a message's headers.
+    Copies,
+    /// It cannot be read to its end.
+    Malformed,
+    /// It nests deeper than [`DEPTH_MAX`].
+    TooDeep,
+}
+
+/// Looks through a table, given without its length field.
+pub(crate) fn scan(table: &[u8]) -> Table {
+    let mut level = Level { end: table.len(), has_keys: true };
+    let mut outer = Vec::new();
     let mut at = 0;
-    while let Some(level) = levels.last() {
+    let mut copies = false;
+    loop {
         if at >= level.end {
-            levels.pop();
+            match outer.pop() {
+                _ if at > level.end => return Table::Malformed,
+                Some(around) => level = around,
+                None => break,
+            }
             continue;
         }
+        let (end, mut kind_at) = (level.end, at);
         if level.has_keys {
-            at += 1 + usize::from(table[at]);
+            kind_at += 1 + usize::from(table[at]);
+            copies |= outer.is_empty() && matches!(table.get(at + 1..kind_at), Some(b"CC" | b"BCC"));
         }
-        let Some(kind) = table.get(at) else { return false };
-        at += 1;
+        let Some(kind) = table[..end].get(kind_at) else { return Table::Malformed };
+        at = kind_at + 1;
         match kind {
             b'V' => {}
             b't' | b'b' | b'B' => at += 1,
@@ -26,25 +46,31 @@ pub(crate) fn too_deep(table: &[u8]) -> bool {
             b'L' | b'l' | b'd' | b'T' => at += 8,
             b'D' => at += 5,
             b'S' | b'x' | b'A' | b'F' => {
-                let Some(length) = table.get(at..).and_then(<[u8]>::first_chunk::<4>) else { return false };
+                let length = table[..end].get(at..).and_then(<[u8]>::first_chunk::<4>);
+                let Some(length) = length else { return Table::Malformed };
                 at += 4;
-                let end = at + u32::from_be_bytes(*length) as usize;
-                if end > table.len() {
-                    return false;
+                let inner_end = at + u32::from_be_bytes(*length) as usize;
+                if inner_end > end {
+                    return Table::Malformed;
                 }
                 if matches!(kind, b'A' | b'F') {
-                    levels.push(Level { end, has_keys: *kind == b'F' });
+                    outer.push(std::mem::replace(&mut level, Level { end: inner_end, has_keys: *kind == b'F' }));
                 } else {
-                    at = end;
+                    at = inner_end;
                 }
             }
-            _ => return false,
+            _ => return Table::Malformed,
         }
-        if levels.len() > DEPTH_MAX {
-            return true;
+        if outer.len() >= DEPTH_MAX {
+            return Table::TooDeep;
         }
     }
-    false
+    if copies { Table::Copies } else { Table::Plain }
+}
+
+/// Whether a table, given without its length field, nests too deep for the codec. A malformed one is left to the codec from where it is wrong.
+pub(crate) fn too_deep(table: &[u8]) -> bool {
+    scan(table) == Table::TooDeep
 }
 
 struct Level {
@@ -104,6 +130,20 @@ mod tests {
         let mut table = vec![1, b's', b'S', 0, 0, 0, 5, b'A', 0, 0, 0, 40];
         table.extend(table_of_depth(100));
         assert!(too_deep(&table));
+    }
+
+    #[test]
+    fn a_table_is_told_by_what_it_holds() {
+        assert_eq!(scan(&[1, b'k', b't', 1]), Table::Plain);
+        assert_eq!(scan(&[2, b'C', b'C', b'A', 0, 0, 0, 0]), Table::Copies);
+        assert_eq!(scan(&[3, b'B', b'C', b'C', b't', 1]), Table::Copies);
+        // Only a header's own name counts.
+        assert_eq!(scan(&[1, b'k', b'F', 0, 0, 0, 5, 2, b'C', b'C', b't', 1]), Table::Plain);
+        for cut in [&[1][..], &[1, b'k'], &[1, b'k', b's', 0], &[1, b'k', b'S', 0, 0, 0, 9, b'x'], &[1, b'k', b'?']] {
+            assert_eq!(scan(cut), Table::Malformed, "{cut:?}");
+        }
+        // A value that is longer than the table around it.
+        assert_eq!(scan(&[1, b'k', b'A', 0, 0, 0, 2, b's', 0, 1, b'l', b't', 1]), Table::Malformed);
     }
 
     #[test]

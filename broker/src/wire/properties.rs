@@ -23,7 +23,8 @@ const CLUSTER_ID: u16 = 1 << 2;
 pub(crate) struct Properties<'a> {
     /// The table, without its length field.
     pub(crate) headers: Option<&'a [u8]>,
-    pub(crate) persistent: bool,
+    /// 2: persistent.
+    pub(crate) delivery_mode: Option<u8>,
     pub(crate) priority: u8,
     pub(crate) reply_to: Option<&'a [u8]>,
     pub(crate) expiration: Option<&'a [u8]>,
@@ -83,7 +84,7 @@ pub(crate) fn read(block: &[u8]) -> Result<Properties<'_>, Malformed> {
         properties.headers = Some(reader.long_string()?);
     }
     if flags & DELIVERY_MODE != 0 {
-        properties.persistent = reader.byte()? == 2;
+        properties.delivery_mode = Some(reader.byte()?);
     }
     if flags & PRIORITY != 0 {
         properties.priority = reader.byte()?;
@@ -161,7 +162,7 @@ mod tests {
         let read = read(&block).unwrap();
         let expected = Properties {
             headers: read.headers,
-            persistent: true,
+            delivery_mode: Some(2),
             priority: 7,
             reply_to: Some(b"r"),
             expiration: Some(b"1000"),
