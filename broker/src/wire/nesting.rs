@@ -1,5 +1,5 @@
-//! Field tables, looked at without recursion or a copy: whether one can be read, how deep it nests (the codec recurses into tables, so that a
-//! hostile one could overflow the stack), and whether it names more routing keys.
+//! Field tables, looked at without recursion or a copy: whether one can be read, how deep it nests (the codec recurses into tables, so
+//! that a hostile one could overflow the stack), and whether it names more routing keys.
 
 /// Deeper than anything that is not an attack.
 const DEPTH_MAX: usize = 64;

@@ -21,6 +21,12 @@ conformance!(
     a_consumer_is_told_when_its_queue_goes,
     a_cancelled_consumer_may_still_ack,
     a_consumer_without_acks_needs_none,
+    a_prefetch_for_consumers_ends_the_channels,
+    an_exclusive_consumer_is_none_beside_a_single_active_one,
+    cancelling_nobody_is_no_error,
+    a_flow_that_goes_on_is_answered,
+    an_ack_of_nothing_settles_all,
+    a_higher_priority_does_not_take_over_a_single_active_consumer,
 );
 
 async fn filled(target: &Target, bodies: &[&str]) -> lapin::Channel {
@@ -203,4 +209,54 @@ async fn a_consumer_without_acks_needs_none(target: &Target) {
     let mut consumer = consume_with(&channel, "q", "", options, FieldTable::default()).await;
     assert_eq!(body(&next(&mut consumer).await), "1");
     assert_eq!(body(&next(&mut consumer).await), "2");
+}
+
+async fn a_prefetch_for_consumers_ends_the_channels(target: &Target) {
+    let channel = filled(target, &["1", "2", "3"]).await;
+    channel.basic_qos(1, BasicQosOptions { global: true }).await.unwrap();
+    let mut consumer = consume(&channel, "q").await;
+    next(&mut consumer).await;
+    assert_eq!(ready(&channel, "q").await, 2);
+    channel.basic_qos(5, BasicQosOptions::default()).await.unwrap();
+    assert_eq!(body(&next(&mut consumer).await), "2");
+    assert_eq!(body(&next(&mut consumer).await), "3");
+}
+
+async fn an_exclusive_consumer_is_none_beside_a_single_active_one(target: &Target) {
+    let channel = target.channel().await;
+    declare(&channel, "q", table([("x-single-active-consumer", lapin::types::AMQPValue::Boolean(true))])).await;
+    let exclusive = BasicConsumeOptions { exclusive: true, ..Default::default() };
+    let refused = channel.basic_consume("q".into(), "one".into(), exclusive, FieldTable::default()).await;
+    assert_eq!(refusal(refused), (403, target.text("ACCESS_REFUSED - queue 'q' in vhost 'VHOST' in exclusive use")));
+}
+
+async fn cancelling_nobody_is_no_error(target: &Target) {
+    let channel = target.channel().await;
+    channel.basic_cancel("nobody".into(), BasicCancelOptions::default()).await.unwrap();
+}
+
+async fn a_flow_that_goes_on_is_answered(target: &Target) {
+    let channel = target.channel().await;
+    assert!(channel.channel_flow(ChannelFlowOptions { active: true }).await.unwrap());
+}
+
+async fn an_ack_of_nothing_settles_all(target: &Target) {
+    let channel = filled(target, &["1", "2"]).await;
+    let mut consumer = consume(&channel, "q").await;
+    next(&mut consumer).await;
+    next(&mut consumer).await;
+    channel.basic_ack(0, BasicAckOptions { multiple: true }).await.unwrap();
+    channel.basic_recover(BasicRecoverOptions { requeue: true }).await.unwrap();
+    assert_eq!(counts(&channel, "q").await, (0, 1));
+}
+
+async fn a_higher_priority_does_not_take_over_a_single_active_consumer(target: &Target) {
+    let channel = target.channel().await;
+    declare(&channel, "q", table([("x-single-active-consumer", lapin::types::AMQPValue::Boolean(true))])).await;
+    confirms(&channel).await;
+    let mut first = consume(&channel, "q").await;
+    let arguments = table([("x-priority", int(10))]);
+    let _second = consume_with(&channel, "q", "high", BasicConsumeOptions::default(), arguments).await;
+    publish(&channel, "q", "x").await;
+    assert_eq!(body(&next(&mut first).await), "x");
 }

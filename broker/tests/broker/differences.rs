@@ -1,7 +1,13 @@
-//! What is meant to differ from RabbitMQ 3.10, and nothing else. Each line names the case that allows for it.
+//! What is meant to differ from RabbitMQ 3.10, and nothing else. Each line names the case that allows for it; where RabbitMQ 4 differs from
+//! 3.10, the cases ask `Target::is_4`.
 //!
 //! - Server properties: `product` is `warren-broker`.
 //! - An unknown method: this broker answers 503, RabbitMQ cuts the connection (`wire::an_unknown_method_ends_the_connection`).
 //! - A mechanism that is not offered: this broker says so (503), RabbitMQ cuts the connection
 //!   (`tls::external_without_tls_is_not_offered`).
 //! - Transactions: RabbitMQ has them, this broker answers `tx.select` with 540 (`refusals::transactions_are_refused`, embedded only).
+//! - Streams: this broker knows no such queue type (`refusals::streams_are_refused`, embedded only).
+//! - A dead-letter routing key over 255 bytes is refused; RabbitMQ takes it, and then cannot send it to anybody
+//!   (`refusals::a_dead_letter_key_that_cannot_be_sent_is_refused`, embedded only).
+//! - Field tables nested deeper than 64 are refused as unreadable (`wire::nesting`).
+//! - Dead letters that are sent at least once wait in RabbitMQ for a route; here they are lost without one, as at most once.

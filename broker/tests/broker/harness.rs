@@ -9,29 +9,75 @@ use lapin::message::Delivery;
 use lapin::options::*;
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, Consumer, ErrorKind};
-use warren_broker::{Broker, Options};
+use warren_broker::{Broker, Options, Permissions, UserOptions};
 
 /// Longer than anything here takes on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Which broker a case runs on. A case that sees a difference says so by this.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flavour {
+    Embedded,
+    /// 3.10, from Debian 12: what the embedded broker follows.
+    RabbitMq3,
+    /// 4.0, from Debian trixie.
+    RabbitMq4,
+}
+
+/// The user [`LIMITED`] may do no more than this, and the user [`STRANGER`] may enter no vhost. Both have the password `p`.
+pub(crate) const CONFIGURE: &str = "^mine-";
+pub(crate) const WRITE: &str = "^(mine-|amq[.]direct$)";
+pub(crate) const READ: &str = "^mine-";
+pub(crate) const LIMITED: &str = "limited";
+pub(crate) const STRANGER: &str = "stranger";
+
 /// A vhost of its own on one of the brokers.
 pub(crate) struct Target {
+    pub(crate) flavour: Flavour,
     pub(crate) url: String,
     pub(crate) vhost: String,
-    pub(crate) embedded: Option<Broker>,
+    _embedded: Option<Broker>,
 }
 
 impl Target {
     pub(crate) async fn embedded() -> Target {
-        let broker = Broker::start(Options::default()).await.unwrap();
-        Target { url: broker.url(), vhost: "/".to_owned(), embedded: Some(broker) }
+        let permissions =
+            Permissions { configure: CONFIGURE.to_owned(), write: WRITE.to_owned(), read: READ.to_owned() };
+        let stranger = UserOptions { permissions: Some(Vec::new()), ..UserOptions::new(STRANGER, "p") };
+        let limited = UserOptions::new(LIMITED, "p").permitted("/", permissions);
+        let users = vec![UserOptions::new("guest", "guest"), limited, stranger];
+        let broker = Broker::start(Options { users, ..Options::default() }).await.unwrap();
+        Target { flavour: Flavour::Embedded, url: broker.url(), vhost: "/".to_owned(), _embedded: Some(broker) }
     }
 
-    pub(crate) async fn rabbitmq(case: &str) -> Option<Target> {
+    pub(crate) async fn rabbitmq() -> Option<Target> {
         let node = warren_rabbitmq::testing::node_or_skip().await?;
-        let url = node.vhost(case).await.expect("a vhost can be made");
+        let url = fresh_vhost(node).await;
         let vhost = url.rsplit('/').next().unwrap().to_owned();
-        Some(Target { url, vhost, embedded: None })
+        let is_4 = std::env::var(warren_rabbitmq::RABBITMQ_VERSION).is_ok_and(|version| version == "4");
+        let flavour = if is_4 { Flavour::RabbitMq4 } else { Flavour::RabbitMq3 };
+        Some(Target { flavour, url, vhost, _embedded: None })
+    }
+
+    /// Whether this is RabbitMQ 4, which differs here from 3.10 and so from the embedded broker.
+    pub(crate) fn is_4(&self) -> bool {
+        self.flavour == Flavour::RabbitMq4
+    }
+
+    /// The address for another user, whose password is `p`.
+    pub(crate) fn url_of(&self, user: &str) -> String {
+        self.url.replace("guest:guest", &format!("{user}:p"))
+    }
+
+    /// A channel of a connection of its own, of another user.
+    pub(crate) async fn channel_of(&self, user: &str) -> Channel {
+        let url = self.url_of(user);
+        soon("a connection", Connection::connect(&url, ConnectionProperties::default()))
+            .await
+            .unwrap()
+            .create_channel()
+            .await
+            .unwrap()
     }
 
     pub(crate) async fn connect(&self) -> Connection {
@@ -62,13 +108,36 @@ macro_rules! conformance {
         mod rabbitmq {
             $(#[tokio::test]
             async fn $case() {
-                let Some(target) = crate::harness::Target::rabbitmq(stringify!($case)).await else { return };
+                let Some(target) = crate::harness::Target::rabbitmq().await else { return };
                 crate::harness::soon("the case", super::$case(&target)).await;
             })*
         }
     };
 }
 pub(crate) use conformance;
+
+/// So many vhosts are made at once: `rabbitmqctl` needs a second of a processor to start.
+const VHOSTS_AT_ONCE: usize = 40;
+
+async fn fresh_vhost(node: &warren_rabbitmq::Node) -> String {
+    static READY: tokio::sync::Mutex<Vec<String>> = tokio::sync::Mutex::const_new(Vec::new());
+    let mut ready = READY.lock().await;
+    if ready.is_empty() {
+        *ready = node.vhosts("case", VHOSTS_AT_ONCE).await.expect("vhosts can be made");
+        let names: Vec<String> =
+            ready.iter().map(|url| format!(r#"<<"{}">>"#, url.rsplit('/').next().unwrap())).collect();
+        let users = format!(
+            r#"[catch rabbit_auth_backend_internal:add_user(User, <<"p">>, <<"warren">>)
+                   || User <- [<<"{LIMITED}">>, <<"{STRANGER}">>]],
+               [ok = rabbit_auth_backend_internal:set_permissions(
+                       <<"{LIMITED}">>, Name, <<"{CONFIGURE}">>, <<"{WRITE}">>, <<"{READ}">>, <<"warren">>)
+                   || Name <- [{}]]."#,
+            names.join(", ")
+        );
+        node.ctl(&["eval", &users]).await.expect("users can be made");
+    }
+    ready.pop().unwrap()
+}
 
 /// Waits for what must happen.
 pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
@@ -216,6 +285,43 @@ pub(crate) fn refusal<T>(result: lapin::Result<T>) -> (u16, String) {
     }
 }
 
+/// The text of a refusal (406) as RabbitMQ writes it.
+pub(crate) fn precondition(target: &Target, text: &str) -> (u16, String) {
+    (406, target.text(&format!("PRECONDITION_FAILED - {text}")))
+}
+
+/// Runs `ask` on a channel of its own, and says how it was refused.
+pub(crate) async fn ask<T, F: Future<Output = lapin::Result<T>>>(
+    target: &Target,
+    ask: impl FnOnce(Channel) -> F,
+) -> (u16, String) {
+    refusal(ask(target.channel().await).await)
+}
+
+pub(crate) fn header(delivery: &Delivery, name: &str) -> Option<AMQPValue> {
+    delivery.properties.headers().as_ref()?.inner().get(name).cloned()
+}
+
+/// Texts as an array of a header.
+pub(crate) fn list(texts: &[&str]) -> AMQPValue {
+    AMQPValue::FieldArray(texts.iter().map(|text| long(text)).collect::<Vec<_>>().into())
+}
+
 pub(crate) fn is_ack(confirmation: &Confirmation) -> bool {
     matches!(confirmation, Confirmation::Ack(_))
+}
+
+/// A durable queue, and a queue `dead` that gets its dead letters.
+pub(crate) async fn with_dead_letters(target: &Target, queue: &str, mut arguments: FieldTable) -> Channel {
+    let channel = target.channel().await;
+    declare(&channel, "dead", FieldTable::default()).await;
+    bind(&channel, "dead", "amq.fanout", "", FieldTable::default()).await;
+    arguments.insert("x-dead-letter-exchange".into(), long("amq.fanout"));
+    declare_durable(&channel, queue, arguments).await;
+    confirms(&channel).await;
+    channel
+}
+
+pub(crate) fn expiring(milliseconds: &str) -> BasicProperties {
+    BasicProperties::default().with_expiration(milliseconds.into())
 }

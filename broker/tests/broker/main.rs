@@ -3,6 +3,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
+mod arguments;
+mod copies;
+mod deaths;
 mod delivery;
 mod differences;
 mod endings;
@@ -12,9 +15,12 @@ mod hostile;
 #[cfg(feature = "http")]
 mod http;
 mod publishing;
+mod quorum;
+mod raw;
 mod refusals;
 mod replies;
 mod routing;
+mod strict;
 mod tls;
 mod topology;
 mod users;

@@ -12,6 +12,9 @@ conformance!(
     bytes_and_properties_come_through_unchanged,
     bodies_of_any_size_come_through,
     a_full_queue_that_rejects_says_so,
+    one_full_queue_of_two_rejects_for_both,
+    an_unknown_delivery_mode,
+    confirms_may_be_selected_twice,
 );
 
 async fn every_publish_is_confirmed(target: &Target) {
@@ -92,4 +95,41 @@ async fn a_full_queue_that_rejects_says_so(target: &Target) {
     assert!(!is_ack(&publish(&channel, "q", "3").await));
     assert_eq!(take(&channel, "q", 2).await, ["1", "2"]);
     assert!(is_ack(&publish(&channel, "q", "4").await));
+}
+
+async fn one_full_queue_of_two_rejects_for_both(target: &Target) {
+    let channel = target.channel().await;
+    declare(&channel, "full", table([("x-max-length", int(0)), ("x-overflow", long("reject-publish"))])).await;
+    declare(&channel, "free", FieldTable::default()).await;
+    for queue in ["full", "free"] {
+        bind(&channel, queue, "amq.fanout", "", FieldTable::default()).await;
+    }
+    confirms(&channel).await;
+    assert!(!is_ack(&publish_with(&channel, "amq.fanout", "", "x", BasicProperties::default()).await));
+    // The other has it all the same.
+    assert_eq!(take(&channel, "free", 1).await, ["x"]);
+}
+
+async fn an_unknown_delivery_mode(target: &Target) {
+    let channel = target.channel().await;
+    declare(&channel, "q", FieldTable::default()).await;
+    let publish = |channel: lapin::Channel| async move {
+        confirms(&channel).await;
+        let properties = BasicProperties::default().with_delivery_mode(3);
+        channel.basic_publish("".into(), "q".into(), BasicPublishOptions::default(), b"x", properties).await?.await
+    };
+    if target.is_4() {
+        assert!(is_ack(&publish(channel).await.unwrap()));
+    } else {
+        let refused = ask(target, publish).await;
+        assert_eq!(refused, precondition(target, "invalid message: {delivery_mode_unknown,3}"));
+    }
+}
+
+async fn confirms_may_be_selected_twice(target: &Target) {
+    let channel = target.channel().await;
+    declare(&channel, "q", FieldTable::default()).await;
+    confirms(&channel).await;
+    confirms(&channel).await;
+    assert!(is_ack(&publish(&channel, "q", "x").await));
 }

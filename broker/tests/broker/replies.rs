@@ -13,6 +13,7 @@ conformance!(
     replies_are_consumed_without_acks_and_once,
     a_request_needs_a_reply_consumer,
     a_burst_of_replies_comes_whole,
+    a_mandatory_reply_is_returned_even_if_it_arrives,
 );
 
 const REPLY_TO: &str = "amq.rabbitmq.reply-to";
@@ -114,4 +115,17 @@ async fn a_burst_of_replies_comes_whole(target: &Target) {
     for _ in 0..200 {
         assert_eq!(next(&mut replies).await.data.len(), 20_000);
     }
+}
+
+/// A reply's address is no queue: RabbitMQ says so in its documentation of direct reply-to.
+async fn a_mandatory_reply_is_returned_even_if_it_arrives(target: &Target) {
+    let (caller, callee) = (target.channel().await, target.channel().await);
+    declare(&callee, "requests", FieldTable::default()).await;
+    confirms(&callee).await;
+    let mut replies = consume_replies(&caller).await;
+    request(&caller).await;
+    let address = address_seen(&callee).await;
+    let confirm = publish_with(&callee, "", &address, "pong", BasicProperties::default()).await;
+    assert!(confirm.take_message().is_some());
+    assert_eq!(body(&next(&mut replies).await), "pong");
 }

@@ -18,6 +18,13 @@ conformance!(
     deleting_what_is_not_there_is_no_error,
     a_queue_that_nobody_uses_expires,
     an_exchange_in_use_is_kept,
+    an_empty_name_is_no_queue_to_look_for,
+    line_ends_are_taken_out_of_names,
+    an_exclusive_queue_is_never_durable,
+    unbinding_what_is_not_there_is_no_error,
+    a_deleted_queue_takes_its_bindings_along,
+    a_deleted_exchange_takes_its_bindings_along,
+    a_purge_leaves_what_is_out,
 );
 
 async fn a_queue_is_declared_counted_and_deleted(target: &Target) {
@@ -142,4 +149,79 @@ async fn an_exchange_in_use_is_kept(target: &Target) {
     let refused =
         channel.exchange_delete("e".into(), ExchangeDeleteOptions { if_unused: true, ..Default::default() }).await;
     assert_eq!(refusal(refused), (406, target.text("PRECONDITION_FAILED - exchange 'e' in vhost 'VHOST' in use")));
+}
+
+async fn an_empty_name_is_no_queue_to_look_for(target: &Target) {
+    let channel = target.channel().await;
+    declare(&channel, "q", FieldTable::default()).await;
+    let options = QueueDeclareOptions { passive: true, ..Default::default() };
+    let refused = channel.queue_declare("".into(), options, FieldTable::default()).await;
+    assert_eq!(refusal(refused), (404, target.text("NOT_FOUND - no queue '' in vhost 'VHOST'")));
+}
+
+async fn line_ends_are_taken_out_of_names(target: &Target) {
+    let channel = target.channel().await;
+    let queue = channel.queue_declare("a\r\nb".into(), QueueDeclareOptions::default(), FieldTable::default()).await;
+    assert_eq!(queue.unwrap().name().as_str(), "ab");
+    assert_eq!(counts(&channel, "ab").await, (0, 0));
+    declare_exchange(&channel, "e\n", ExchangeKind::Fanout, FieldTable::default()).await;
+    bind(&channel, "ab", "e", "", FieldTable::default()).await;
+}
+
+async fn an_exclusive_queue_is_never_durable(target: &Target) {
+    let channel = target.channel().await;
+    for durable in [true, false] {
+        let options = QueueDeclareOptions { exclusive: true, durable, ..Default::default() };
+        channel.queue_declare("q".into(), options, FieldTable::default()).await.unwrap();
+    }
+}
+
+async fn unbinding_what_is_not_there_is_no_error(target: &Target) {
+    let channel = target.channel().await;
+    declare(&channel, "q", FieldTable::default()).await;
+    for (queue, exchange) in [("q", "amq.direct"), ("none", "amq.direct"), ("q", "none"), ("none", "none")] {
+        channel.queue_unbind(queue.into(), exchange.into(), "k".into(), FieldTable::default()).await.unwrap();
+    }
+    let options = ExchangeUnbindOptions::default();
+    let unbound = channel.exchange_unbind("none".into(), "none".into(), "k".into(), options, FieldTable::default());
+    unbound.await.unwrap();
+}
+
+async fn is_returned(channel: &lapin::Channel, exchange: &str) -> bool {
+    publish_with(channel, exchange, "k", "x", Default::default()).await.take_message().is_some()
+}
+
+async fn a_deleted_queue_takes_its_bindings_along(target: &Target) {
+    let channel = target.channel().await;
+    confirms(&channel).await;
+    declare(&channel, "q", FieldTable::default()).await;
+    bind(&channel, "q", "amq.direct", "k", FieldTable::default()).await;
+    assert!(!is_returned(&channel, "amq.direct").await);
+    channel.queue_delete("q".into(), QueueDeleteOptions::default()).await.unwrap();
+    declare(&channel, "q", FieldTable::default()).await;
+    assert!(is_returned(&channel, "amq.direct").await);
+}
+
+async fn a_deleted_exchange_takes_its_bindings_along(target: &Target) {
+    let channel = target.channel().await;
+    confirms(&channel).await;
+    declare(&channel, "q", FieldTable::default()).await;
+    declare_exchange(&channel, "e", ExchangeKind::Direct, FieldTable::default()).await;
+    bind(&channel, "q", "e", "k", FieldTable::default()).await;
+    channel.exchange_delete("e".into(), ExchangeDeleteOptions::default()).await.unwrap();
+    declare_exchange(&channel, "e", ExchangeKind::Direct, FieldTable::default()).await;
+    assert!(is_returned(&channel, "e").await);
+}
+
+async fn a_purge_leaves_what_is_out(target: &Target) {
+    let channel = target.channel().await;
+    declare(&channel, "q", FieldTable::default()).await;
+    confirms(&channel).await;
+    for body in ["out", "ready"] {
+        publish(&channel, "q", body).await;
+    }
+    let out = channel.basic_get("q".into(), BasicGetOptions::default()).await.unwrap().unwrap();
+    assert_eq!(channel.queue_purge("q".into(), QueuePurgeOptions::default()).await.unwrap(), 1);
+    out.delivery.reject(BasicRejectOptions { requeue: true }).await.unwrap();
+    assert_eq!(take(&channel, "q", 1).await, ["out"]);
 }

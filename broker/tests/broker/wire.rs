@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use amq_protocol::frame::{AMQPFrame, gen_frame, parse_frame};
-use amq_protocol::protocol::{AMQPClass, basic, channel, connection};
+use amq_protocol::frame::AMQPFrame;
+use amq_protocol::protocol::{AMQPClass, basic, confirm};
+use amq_protocol::types::FieldTable;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use crate::harness::*;
+use crate::raw::Raw;
 
 conformance!(
     another_protocol_is_answered_with_the_right_header,
@@ -19,94 +20,22 @@ conformance!(
     an_unknown_method_ends_the_connection,
     a_channel_too_many_is_530,
     a_server_sends_heartbeats_and_misses_them,
+    properties_that_cannot_be_read_end_the_connection,
+    a_return_comes_before_its_confirm,
+    a_wrong_password_without_a_word_is_cut_off,
+    a_client_that_did_not_ask_is_not_told_of_a_cancellation,
+    recover_async_is_not_answered,
 );
-
-/// A bare connection.
-struct Raw {
-    stream: TcpStream,
-    bytes: Vec<u8>,
-}
-
-impl Raw {
-    async fn connect(target: &Target) -> Raw {
-        let address = target.url.split('@').nth(1).unwrap().split('/').next().unwrap().to_owned();
-        Raw { stream: TcpStream::connect(address).await.unwrap(), bytes: Vec::new() }
-    }
-
-    /// Connected, with a vhost open.
-    async fn open(target: &Target, channel_max: u16, heartbeat: u16) -> Raw {
-        let mut raw = Raw::connect(target).await;
-        raw.stream.write_all(b"AMQP\0\0\x09\x01").await.unwrap();
-        raw.method().await;
-        let start = connection::StartOk {
-            client_properties: Default::default(),
-            mechanism: "PLAIN".into(),
-            response: "\0guest\0guest".into(),
-            locale: "en_US".into(),
-        };
-        raw.send(0, AMQPClass::Connection(connection::AMQPMethod::StartOk(start))).await;
-        raw.method().await;
-        let tune = connection::TuneOk { channel_max, frame_max: 8192, heartbeat };
-        raw.send(0, AMQPClass::Connection(connection::AMQPMethod::TuneOk(tune))).await;
-        let vhost = if target.vhost == "%2f" { "/" } else { &target.vhost };
-        let open = connection::Open { virtual_host: vhost.into() };
-        raw.send(0, AMQPClass::Connection(connection::AMQPMethod::Open(open))).await;
-        let opened = raw.method().await;
-        assert!(matches!(opened, AMQPClass::Connection(connection::AMQPMethod::OpenOk(_))), "{opened:?}");
-        raw
-    }
-
-    async fn send(&mut self, channel: u16, method: AMQPClass) {
-        let frame = AMQPFrame::Method(channel, method);
-        let (bytes, _) = gen_frame(&frame)(Vec::new().into()).unwrap().into_inner();
-        self.stream.write_all(&bytes).await.unwrap();
-    }
-
-    async fn open_channel(&mut self, number: u16) {
-        self.send(number, AMQPClass::Channel(channel::AMQPMethod::Open(channel::Open {}))).await;
-    }
-
-    async fn frame(&mut self) -> Option<AMQPFrame> {
-        loop {
-            if let Ok((rest, frame)) = parse_frame(&self.bytes[..]) {
-                self.bytes = rest.to_vec();
-                return Some(frame);
-            }
-            if soon("bytes", self.stream.read_buf(&mut self.bytes)).await.unwrap_or(0) == 0 {
-                return None;
-            }
-        }
-    }
-
-    async fn method(&mut self) -> AMQPClass {
-        loop {
-            match self.frame().await.expect("the connection is open") {
-                AMQPFrame::Method(_, method) => return method,
-                AMQPFrame::Heartbeat => {}
-                other => panic!("not a method: {other:?}"),
-            }
-        }
-    }
-
-    /// The code with which the connection is closed, and that it is.
-    async fn close_code(&mut self) -> (u16, String) {
-        loop {
-            if let AMQPClass::Connection(connection::AMQPMethod::Close(close)) = self.method().await {
-                self.send(0, AMQPClass::Connection(connection::AMQPMethod::CloseOk(connection::CloseOk {}))).await;
-                while self.frame().await.is_some() {}
-                return (close.reply_code, close.reply_text.to_string());
-            }
-        }
-    }
-}
 
 async fn another_protocol_is_answered_with_the_right_header(target: &Target) {
     let mut raw = Raw::connect(target).await;
     raw.stream.write_all(b"AMQP\x01\x01\x00\x0a").await.unwrap();
+    // RabbitMQ 4 speaks AMQP 1.0, too, and answers with its authentication's header.
+    let expected = if target.is_4() { b"AMQP\x03\x01\0\0" } else { b"AMQP\0\0\x09\x01" };
     let mut answer = Vec::new();
     // RabbitMQ may reset the connection after its answer.
     let _ = soon("the end", raw.stream.read_to_end(&mut answer)).await;
-    assert_eq!(answer, b"AMQP\0\0\x09\x01");
+    assert_eq!(answer, expected);
 }
 
 async fn a_channel_that_is_not_open_is_504(target: &Target) {
@@ -149,7 +78,7 @@ async fn an_unknown_method_ends_the_connection(target: &Target) {
     let mut raw = Raw::open(target, 2047, 0).await;
     raw.open_channel(1).await;
     raw.stream.write_all(&[1, 0, 1, 0, 0, 0, 4, 0, 60, 0, 99, 0xCE]).await.unwrap();
-    if target.embedded.is_some() {
+    if target.flavour == Flavour::Embedded {
         assert_eq!(raw.close_code().await, (503, "COMMAND_INVALID - unknown class or method {60,99}".to_owned()));
     } else {
         while raw.frame().await.is_some() {}
@@ -170,4 +99,75 @@ async fn a_server_sends_heartbeats_and_misses_them(target: &Target) {
     assert_eq!(raw.frame().await, Some(AMQPFrame::Heartbeat));
     let end = tokio::time::timeout(Duration::from_secs(6), async { while raw.frame().await.is_some() {} }).await;
     assert!(end.is_ok(), "a silent client is still connected");
+}
+
+async fn properties_that_cannot_be_read_end_the_connection(target: &Target) {
+    let name_is_cut = [0x20, 0, 0, 0, 0, 2, 9, b'k'];
+    let no_such_type = [0x20, 0, 0, 0, 0, 4, 1, b'k', b'?', 1];
+    let value_is_cut = [0x20, 0, 0, 0, 0, 4, 1, b'k', b'I', 1];
+    let text_is_cut = [0x80, 0, 5, b'a'];
+    for block in [&name_is_cut[..], &no_such_type, &value_is_cut, &text_is_cut, &[0x80]] {
+        let mut raw = Raw::open(target, 2047, 0).await;
+        raw.open_channel(1).await;
+        raw.publish(1, "", "q", 0, block, b"x").await;
+        let (code, text) = raw.close_code().await;
+        assert_eq!((code, text.as_str()), (541, "INTERNAL_ERROR"), "{block:?}");
+    }
+}
+
+async fn a_return_comes_before_its_confirm(target: &Target) {
+    let mut raw = Raw::open(target, 2047, 0).await;
+    raw.open_channel(1).await;
+    raw.method().await;
+    raw.send(1, AMQPClass::Confirm(confirm::AMQPMethod::Select(confirm::Select { nowait: false }))).await;
+    raw.method().await;
+    for _ in 0..3 {
+        raw.publish(1, "", "nowhere", 1, &[0, 0], b"x").await;
+    }
+    let (mut returned, mut confirmed) = (0, 0);
+    while confirmed < 3 {
+        match raw.frame().await.expect("the connection is open") {
+            AMQPFrame::Method(1, AMQPClass::Basic(basic::AMQPMethod::Return(_))) => returned += 1,
+            AMQPFrame::Method(1, AMQPClass::Basic(basic::AMQPMethod::Ack(ack))) => confirmed = ack.delivery_tag,
+            _ => {}
+        }
+        assert!(confirmed <= returned, "publish {confirmed} is confirmed, and {returned} are returned");
+    }
+}
+
+async fn a_wrong_password_without_a_word_is_cut_off(target: &Target) {
+    let mut raw = Raw::connect(target).await;
+    raw.say_hello("wrong", FieldTable::default()).await;
+    // RabbitMQ waits some seconds, so that nobody tries many passwords.
+    assert_eq!(raw.frame().await, None);
+}
+
+async fn a_client_that_did_not_ask_is_not_told_of_a_cancellation(target: &Target) {
+    let channel = target.channel().await;
+    declare(&channel, "q", FieldTable::default()).await;
+    let mut raw = Raw::open(target, 2047, 0).await;
+    raw.open_channel(1).await;
+    raw.consume(1, "q").await;
+    channel.queue_delete("q".into(), lapin::options::QueueDeleteOptions::default()).await.unwrap();
+    // Nothing stands between these two answers.
+    raw.send(1, AMQPClass::Basic(basic::AMQPMethod::Qos(basic::Qos { prefetch_count: 1, global: false }))).await;
+    let answer = raw.method().await;
+    assert!(matches!(answer, AMQPClass::Basic(basic::AMQPMethod::QosOk(_))), "{answer:?}");
+}
+
+async fn recover_async_is_not_answered(target: &Target) {
+    let channel = target.channel().await;
+    declare(&channel, "q", FieldTable::default()).await;
+    confirms(&channel).await;
+    publish(&channel, "q", "x").await;
+    let mut raw = Raw::open(target, 2047, 0).await;
+    raw.open_channel(1).await;
+    raw.consume(1, "q").await;
+    let first = raw.method().await;
+    raw.send(1, AMQPClass::Basic(basic::AMQPMethod::RecoverAsync(basic::RecoverAsync { requeue: true }))).await;
+    let second = raw.method().await;
+    for (method, again) in [(first, false), (second, true)] {
+        let AMQPClass::Basic(basic::AMQPMethod::Deliver(deliver)) = method else { panic!("{method:?}") };
+        assert_eq!(deliver.redelivered, again);
+    }
 }
