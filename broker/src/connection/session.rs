@@ -283,6 +283,12 @@ impl Session {
             return;
         }
         tracing::debug!(connection = self.id.0, code = refusal.code, "a connection is closed: {}", refusal.text);
+        // A stranger is told why it may not come in, and nothing else: it is cut off, as by RabbitMQ.
+        let is_stranger = matches!(self.phase, Phase::StartOk | Phase::TuneOk);
+        if is_stranger && !matches!(refusal.code, 403 | 530) {
+            self.phase = Phase::Done;
+            return;
+        }
         let reply_text = refusal.short_text().into();
         let close = connection::Close { reply_code: refusal.code, reply_text, class_id, method_id };
         self.send_connection(connection::AMQPMethod::Close(close));

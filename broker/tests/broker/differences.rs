@@ -3,8 +3,6 @@
 //!
 //! - Server properties: `product` is `warren-broker`.
 //! - An unknown method: this broker answers 503, RabbitMQ cuts the connection (`wire::an_unknown_method_ends_the_connection`).
-//! - A mechanism that is not offered: this broker says so (503), RabbitMQ cuts the connection
-//!   (`tls::external_without_tls_is_not_offered`).
 //! - Transactions: RabbitMQ has them, this broker answers `tx.select` with 540 (`refusals::transactions_are_refused`, embedded only).
 //! - Streams: this broker knows no such queue type (`refusals::streams_are_refused`, embedded only).
 //! - A dead-letter routing key over 255 bytes is refused; RabbitMQ takes it, and then cannot send it to anybody

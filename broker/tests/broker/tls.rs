@@ -165,13 +165,10 @@ async fn external_without_tls_is_not_offered(target: &Secured) {
     let mut script = b"AMQP\0\0\x09\x01".to_vec();
     let start = [&[0, 10, 0, 11, 0, 0, 0, 0, 8][..], b"EXTERNAL", &[0, 0, 0, 0, 5], b"en_US"].concat();
     script.extend([&[1, 0, 0, 0, 0, 0][..], &[u8::try_from(start.len()).unwrap()], &start, &[0xCE]].concat());
-    // And the answer to a close, for the broker that sends one.
-    script.extend([1, 0, 0, 0, 0, 0, 4, 0, 10, 0, 51, 0xCE]);
     let answer = Secured::answer(target.plain, &script).await;
     let contains = |text: &[u8]| answer.windows(text.len()).any(|window| window == text);
     assert!(contains(b"PLAIN") && !contains(b" EXTERNAL"), "{}", String::from_utf8_lossy(&answer));
-    let says_why = contains(b"COMMAND_INVALID - unknown authentication mechanism 'EXTERNAL'");
-    assert_eq!(says_why, target.embedded.is_some());
+    assert!(!contains(b"COMMAND_INVALID"), "a stranger is not told why it is cut off");
 }
 
 async fn a_certificate_that_nobody_vouches_for_is_refused(target: &Secured) {
