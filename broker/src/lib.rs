@@ -11,8 +11,9 @@
 //! # }
 //! ```
 //!
-//! Everything is kept in memory. Any AMQP 0-9-1 client works; what is not there is refused as RabbitMQ refuses it: transactions (540),
-//! streams (an unknown `x-queue-type`).
+//! Any AMQP 0-9-1 client works; what is not there is refused as RabbitMQ refuses it: transactions (540), streams (an unknown `x-queue-type`).
+//! Everything is kept in memory, and given back to the program's allocator as soon as it is gone; whether that gives it back to the system
+//! is its own affair (glibc's keeps most of it until `malloc_trim`).
 //!
 //! TLS, and logins by certificate: [`Options::tls`].
 //!
