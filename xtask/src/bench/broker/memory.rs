@@ -22,7 +22,6 @@ pub(super) fn measure(bench: &Bench) -> anyhow::Result<Vec<Row>> {
         (0..bench.runs).map(|_| bench.listen()?.program.resident_mib()).collect::<anyhow::Result<_>>()?;
     let listening = bench.listen()?;
     let ours = weigh(bench, &listening.url, || listening.program.resident_mib())?;
-    let node_idle = bench.node_resident_mib()?;
     let theirs = weigh(bench, &bench.node.url(), || bench.node_resident_mib())?;
     let mib = |value: f64| format!("{} MiB", number(value, 1));
     let row = |what: &str, bound: String, ours: String, theirs: f64, verdict: Verdict| Row {
@@ -38,7 +37,7 @@ pub(super) fn measure(bench: &Bench) -> anyhow::Result<Vec<Row>> {
             "resident memory of the whole process, idle",
             format!("< {IDLE_BOUND_MIB} MiB"),
             idle.text(mib),
-            node_idle,
+            bench.node_idle_mib,
             Verdict::of(idle.median() < IDLE_BOUND_MIB),
         ),
         row(
