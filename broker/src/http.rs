@@ -126,6 +126,12 @@ async fn with_headers(request: Request, next: Next) -> Response {
     response
 }
 
+/// Makes an answer that may be of ten thousand things beside the runtime's threads: AMQP goes on meanwhile.
+async fn beside(make: impl FnOnce() -> Response + Send + 'static) -> Response {
+    let made = tokio::task::spawn_blocking(make).await;
+    made.unwrap_or_else(|_| error(StatusCode::INTERNAL_SERVER_ERROR, "internal_server_error", "the answer failed"))
+}
+
 /// An error as RabbitMQ writes it.
 fn error(status: StatusCode, error: &str, reason: &str) -> Response {
     let body = serde_json::json!({ "error": error, "reason": reason });

@@ -14,7 +14,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
-use super::{App, CLUSTER, NODE, RABBITMQ_VERSION};
+use super::{App, CLUSTER, NODE, RABBITMQ_VERSION, beside};
 use crate::connection::control::Control;
 use crate::counters::{Count, Counters};
 use crate::vhost::snapshot::{ChannelView, Numbers, QueueView};
@@ -29,11 +29,11 @@ pub(super) fn router() -> Router<Arc<App>> {
 }
 
 async fn sums(State(app): State<Arc<App>>) -> Response {
-    respond(&app, false)
+    beside(move || respond(&app, false)).await
 }
 
 async fn per_object(State(app): State<Arc<App>>) -> Response {
-    respond(&app, true)
+    beside(move || respond(&app, true)).await
 }
 
 fn respond(app: &App, per_object: bool) -> Response {

@@ -10,12 +10,12 @@ use super::super::json::{Object, object, put_depth, queue_stats, table};
 use super::super::listing::Listing;
 use super::super::rates::Rates;
 use super::super::viewer::Viewer;
-use super::super::{App, NODE};
+use super::super::{App, NODE, beside};
 use super::{listed, one};
 use crate::vhost::snapshot::QueueView;
 
 pub(super) async fn queues(viewer: Viewer, State(app): State<Arc<App>>, Query(listing): Query<Listing>) -> Response {
-    all(&viewer, &app, None).map_or_else(|refusal| refusal, |items| listed(&listing, items))
+    beside(move || all(&viewer, &app, None).map_or_else(|refusal| refusal, |items| listed(&listing, items))).await
 }
 
 pub(super) async fn queues_of_vhost(
@@ -24,7 +24,8 @@ pub(super) async fn queues_of_vhost(
     Path(vhost): Path<String>,
     Query(listing): Query<Listing>,
 ) -> Response {
-    all(&viewer, &app, Some(&vhost)).map_or_else(|refusal| refusal, |items| listed(&listing, items))
+    beside(move || all(&viewer, &app, Some(&vhost)).map_or_else(|refusal| refusal, |items| listed(&listing, items)))
+        .await
 }
 
 pub(super) async fn queue(

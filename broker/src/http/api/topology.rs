@@ -12,7 +12,7 @@ use super::super::json::{Object, object, put_depth, stats, table};
 use super::super::listing::Listing;
 use super::super::rates;
 use super::super::viewer::Viewer;
-use super::super::{App, NODE};
+use super::super::{App, NODE, beside};
 use super::{listed, one};
 use crate::vhost::Vhost;
 use crate::vhost::snapshot::{BindingView, ExchangeView};
@@ -32,7 +32,11 @@ pub(super) async fn exchanges_of_vhost(
 }
 
 pub(super) async fn bindings(viewer: Viewer, State(app): State<Arc<App>>, Query(listing): Query<Listing>) -> Response {
-    collect(&viewer, &app, None, all_bindings).map_or_else(|refusal| refusal, |items| listed(&listing, items))
+    beside(move || {
+        let items = collect(&viewer, &app, None, all_bindings);
+        items.map_or_else(|refusal| refusal, |items| listed(&listing, items))
+    })
+    .await
 }
 
 pub(super) async fn bindings_of_vhost(
@@ -41,8 +45,11 @@ pub(super) async fn bindings_of_vhost(
     Path(vhost): Path<String>,
     Query(listing): Query<Listing>,
 ) -> Response {
-    let items = collect(&viewer, &app, Some(&vhost), all_bindings);
-    items.map_or_else(|refusal| refusal, |items| listed(&listing, items))
+    beside(move || {
+        let items = collect(&viewer, &app, Some(&vhost), all_bindings);
+        items.map_or_else(|refusal| refusal, |items| listed(&listing, items))
+    })
+    .await
 }
 
 pub(super) async fn vhosts(viewer: Viewer, State(app): State<Arc<App>>, Query(listing): Query<Listing>) -> Response {
