@@ -132,6 +132,11 @@ impl Decoder {
                 commands.push(Command::Ack { channel, delivery_tag, multiple: flags & 1 != 0 });
                 Ok(())
             }
+            // The codec leaves the prefetch in bytes out, which RabbitMQ refuses.
+            [0, 60, 0, 10, size @ .., _, _, _] if size.len() == 4 && size != [0; 4] => {
+                let size = u32::from_be_bytes(size.try_into().expect("four bytes"));
+                Err(Refusal::not_implemented(format!("prefetch_size!=0 ({size})")))
+            }
             _ => {
                 let method = decode_method(payload)?;
                 self.partial.remove(&channel);

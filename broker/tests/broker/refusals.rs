@@ -20,6 +20,7 @@ conformance!(
     an_internal_exchange_takes_nothing,
     a_consumer_tag_is_used_once,
     an_unknown_exchange_type_ends_the_connection,
+    a_wrong_x_match_is_refused,
     what_rabbitmq_does_not_implement_is_540,
     a_wrong_password_is_refused,
     an_unknown_vhost_is_refused,
@@ -216,6 +217,22 @@ async fn an_unknown_exchange_type_ends_the_connection(target: &Target) {
     // RabbitMQ 4 closes the channel only.
     let expected = if target.is_4() { precondition(target, text) } else { (503, format!("COMMAND_INVALID - {text}")) };
     assert_eq!(ask(target, declare).await, expected);
+}
+
+async fn a_wrong_x_match_is_refused(target: &Target) {
+    for (value, text) in [
+        (long("some"), "Invalid x-match field value <<\"some\">>; expected all, any, all-with-x, or any-with-x"),
+        (int(1), "Invalid x-match field type signedint (value 1); expected longstr"),
+    ] {
+        let bind = |channel: Channel| async move {
+            declare(&channel, "q", FieldTable::default()).await;
+            let arguments = table([("x-match", value)]);
+            channel
+                .queue_bind("q".into(), "amq.headers".into(), "".into(), QueueBindOptions::default(), arguments)
+                .await
+        };
+        assert_eq!(ask(target, bind).await, precondition(target, text));
+    }
 }
 
 async fn what_rabbitmq_does_not_implement_is_540(target: &Target) {

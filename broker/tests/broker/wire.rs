@@ -25,6 +25,7 @@ conformance!(
     a_wrong_password_without_a_word_is_cut_off,
     a_client_that_did_not_ask_is_not_told_of_a_cancellation,
     recover_async_is_not_answered,
+    a_prefetch_in_bytes_is_540,
 );
 
 async fn another_protocol_is_answered_with_the_right_header(target: &Target) {
@@ -153,6 +154,13 @@ async fn a_client_that_did_not_ask_is_not_told_of_a_cancellation(target: &Target
     raw.send(1, AMQPClass::Basic(basic::AMQPMethod::Qos(basic::Qos { prefetch_count: 1, global: false }))).await;
     let answer = raw.method().await;
     assert!(matches!(answer, AMQPClass::Basic(basic::AMQPMethod::QosOk(_))), "{answer:?}");
+}
+
+async fn a_prefetch_in_bytes_is_540(target: &Target) {
+    let mut raw = Raw::open(target, 2047, 0).await;
+    raw.open_channel(1).await;
+    raw.stream.write_all(&[1, 0, 1, 0, 0, 0, 11, 0, 60, 0, 10, 0, 0, 0, 7, 0, 1, 0, 0xCE]).await.unwrap();
+    assert_eq!(raw.close_code().await, (540, "NOT_IMPLEMENTED - prefetch_size!=0 (7)".to_owned()));
 }
 
 async fn recover_async_is_not_answered(target: &Target) {
