@@ -168,7 +168,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         let heartbeat = self.session.heartbeat;
         let beats =
             (!heartbeat.is_zero()).then(|| (self.last_write + heartbeat / 2).min(self.last_read + heartbeat * 2));
-        let opening = !matches!(self.session.phase, Phase::Running | Phase::Closing | Phase::Done);
+        let opening = self.session.phase.is_opening();
         [
             beats.filter(|_| self.session.phase == Phase::Running),
             opening.then(|| self.began + HANDSHAKE_TIMEOUT),
@@ -198,7 +198,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         if self.ending.is_some_and(|since| now >= since + END_TIMEOUT) {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
-        let opening = !matches!(self.session.phase, Phase::Running | Phase::Closing | Phase::Done);
+        let opening = self.session.phase.is_opening();
         if opening && now >= self.began + HANDSHAKE_TIMEOUT {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
@@ -217,7 +217,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     }
 
     fn note_phase(&mut self) {
-        if matches!(self.session.phase, Phase::Closing | Phase::Done) && self.ending.is_none() {
+        if !self.session.phase.is_opening() && self.session.phase != Phase::Running && self.ending.is_none() {
             self.ending = Some(Instant::now());
         }
         if self.control.take_forced_out() {

@@ -83,7 +83,7 @@ impl Session {
             }
             (_, AMQPClass::Connection(connection::AMQPMethod::Close(_))) => {
                 self.send_connection(connection::AMQPMethod::CloseOk(connection::CloseOk {}));
-                self.phase = Phase::Done;
+                self.phase = Phase::Answered;
                 Ok(())
             }
             (Phase::Open, AMQPClass::Channel(_)) => Err(Refusal::hard(AMQPHardError::CHANNELERROR, "no vhost is open")),

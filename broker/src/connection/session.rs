@@ -30,8 +30,23 @@ pub(crate) enum Phase {
     Running,
     /// A close was sent; its answer is awaited, and nothing else matters.
     Closing,
+    /// The client closed the connection, and was answered. It is the client that hangs up: whatever it still had on its way is read, and
+    /// not heard, so that no reset overtakes the answer.
+    Answered,
     /// Nothing more is said: what is in the outbox goes out, then the connection ends.
     Done,
+}
+
+impl Phase {
+    /// Whether the handshake is not over.
+    pub(crate) fn is_opening(self) -> bool {
+        matches!(self, Phase::Header | Phase::StartOk | Phase::TuneOk | Phase::Open)
+    }
+
+    /// Whether what the client says is not heard any more.
+    fn is_over(self) -> bool {
+        matches!(self, Phase::Answered | Phase::Done)
+    }
 }
 
 /// A channel's number in use.
@@ -91,7 +106,7 @@ impl Session {
     /// Takes in what was read, and does what it says.
     pub(crate) fn receive(&mut self, bytes: &[u8]) {
         let bytes = if self.phase == Phase::Header { self.receive_header(bytes) } else { bytes };
-        if bytes.is_empty() || self.phase == Phase::Done {
+        if bytes.is_empty() || self.phase.is_over() {
             return;
         }
         let mut commands = Vec::new();
@@ -99,6 +114,9 @@ impl Session {
         self.run(commands);
         if let Err(refusal) = end {
             self.close(&refusal, 0, 0);
+        }
+        if self.phase == Phase::Answered {
+            self.release();
         }
     }
 
@@ -120,11 +138,11 @@ impl Session {
 
     fn run(&mut self, commands: Vec<Command>) {
         let mut commands = commands.into_iter();
-        while self.phase != Phase::Running && self.phase != Phase::Done {
+        while self.phase != Phase::Running && !self.phase.is_over() {
             let Some(command) = commands.next() else { return };
             self.run_outside_vhost(&command);
         }
-        if self.phase == Phase::Done || commands.len() == 0 {
+        if self.phase.is_over() || commands.len() == 0 {
             return;
         }
         let Some(vhost) = self.vhost.clone() else { return };
@@ -147,14 +165,14 @@ impl Session {
 
     fn run_outside_vhost(&mut self, command: &Command) {
         let Command::Method { method, .. } = command else {
-            if self.phase != Phase::Closing {
+            if self.phase.is_opening() {
                 let refusal = Refusal::hard(AMQPHardError::COMMANDINVALID, "content before the connection is open");
                 self.close(&refusal, 0, 0);
             }
             return;
         };
         match (self.phase, &**method) {
-            (Phase::Done, _) => {}
+            (Phase::Answered | Phase::Done, _) => {}
             (Phase::Closing, AMQPClass::Connection(connection::AMQPMethod::CloseOk(_))) => self.phase = Phase::Done,
             (Phase::Closing, AMQPClass::Connection(connection::AMQPMethod::Close(_))) => {
                 self.send_connection(connection::AMQPMethod::CloseOk(connection::CloseOk {}));
@@ -186,7 +204,7 @@ impl Session {
     fn try_command(&mut self, state: &mut State, number: u16, command: Command) -> Result<(), Refusal> {
         if let Command::Method { method, .. } = &command {
             match &**method {
-                AMQPClass::Connection(method) => return self.connection_method(method),
+                AMQPClass::Connection(method) if number == 0 => return self.connection_method(method),
                 AMQPClass::Channel(method) if !matches!(method, channel::AMQPMethod::Flow(_)) => {
                     return self.channel_method(state, number, method);
                 }
@@ -196,6 +214,7 @@ impl Session {
         let id = match self.channels.get(&number) {
             Some(Slot::Open(id)) => *id,
             Some(Slot::Closing) => return Ok(()),
+            None if number == 0 => return Err(unexpected_when_running()),
             None => return Err(Refusal::hard(AMQPHardError::CHANNELERROR, "expected 'channel.open'")),
         };
         match command {
@@ -209,13 +228,12 @@ impl Session {
         match method {
             connection::AMQPMethod::Close(_) => {
                 self.send_connection(connection::AMQPMethod::CloseOk(connection::CloseOk {}));
-                self.phase = Phase::Done;
+                self.phase = Phase::Answered;
             }
             connection::AMQPMethod::UpdateSecret(_) => {
                 self.send_connection(connection::AMQPMethod::UpdateSecretOk(connection::UpdateSecretOk {}));
             }
-            connection::AMQPMethod::CloseOk(_) => {}
-            _ => return Err(Refusal::hard(AMQPHardError::COMMANDINVALID, "the connection is open already")),
+            _ => return Err(unexpected_when_running()),
         }
         Ok(())
     }
@@ -237,7 +255,10 @@ impl Session {
             (channel::AMQPMethod::CloseOk(_), Some(Slot::Closing)) => {
                 self.channels.remove(&number);
             }
-            (_, Some(_)) => {}
+            (_, Some(Slot::Closing)) => {}
+            (_, Some(Slot::Open(_))) => {
+                return Err(Refusal::hard(AMQPHardError::COMMANDINVALID, "unimplemented method"));
+            }
             (_, None) => return Err(Refusal::hard(AMQPHardError::CHANNELERROR, "expected 'channel.open'")),
         }
         Ok(())
@@ -279,7 +300,7 @@ impl Session {
 
     /// Closes the connection, and awaits the client's answer.
     pub(crate) fn close(&mut self, refusal: &Refusal, class_id: u16, method_id: u16) {
-        if matches!(self.phase, Phase::Closing | Phase::Done) {
+        if self.phase == Phase::Closing || self.phase.is_over() {
             return;
         }
         tracing::debug!(connection = self.id.0, code = refusal.code, "a connection is closed: {}", refusal.text);
@@ -355,6 +376,10 @@ impl Session {
     /// Gives back everything that the connection held.
     pub(crate) fn end(&mut self) {
         self.control.outbox.close();
+        self.release();
+    }
+
+    fn release(&mut self) {
         let Some(vhost) = self.vhost.take() else { return };
         vhost.with(|state| {
             for (_, slot) in self.channels.drain() {
@@ -365,4 +390,9 @@ impl Session {
             state.close_connection(self.id);
         });
     }
+}
+
+/// Only a handshake has such a method, or only channels have.
+fn unexpected_when_running() -> Refusal {
+    Refusal::hard(AMQPHardError::CHANNELERROR, "unexpected method in connection state running")
 }

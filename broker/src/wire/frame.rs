@@ -35,7 +35,8 @@ pub(crate) fn next(bytes: &[u8], frame_max: usize) -> Next<'_> {
     let kind = head[0];
     let channel = u16::from_be_bytes([head[1], head[2]]);
     let payload_bytes = u32::from_be_bytes([head[3], head[4], head[5], head[6]]) as usize;
-    if payload_bytes > frame_max - OVERHEAD {
+    // As RabbitMQ, which forgives clients that forget to count the overhead.
+    if payload_bytes > frame_max {
         return Next::TooLarge { kind, payload_bytes };
     }
     if rest.len() <= payload_bytes {

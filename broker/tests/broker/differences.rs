@@ -1,7 +1,9 @@
 //! What is meant to differ from RabbitMQ 3.10, and nothing else. Each line names the case that allows for it; where RabbitMQ 4 differs from
 //! 3.10, the cases ask `Target::is_4`.
 //!
-//! - Server properties: `product` is `warren-broker`.
+//! - Server properties: `product` is `warren-broker` (one test of amqplib's looks for `RabbitMQ`: `clients/node.rs`).
+//! - A handshake out of order: this broker says so (501 to 505), RabbitMQ hangs up after three seconds
+//!   (`order::a_handshake_out_of_order_ends`).
 //! - An unknown method: this broker answers 503, RabbitMQ cuts the connection (`wire::an_unknown_method_ends_the_connection`).
 //! - Transactions: RabbitMQ has them, this broker answers `tx.select` with 540 (`refusals::transactions_are_refused`, embedded only).
 //! - Streams: this broker knows no such queue type (`refusals::streams_are_refused`, embedded only).

@@ -14,6 +14,7 @@ mod harness;
 mod hostile;
 #[cfg(feature = "http")]
 mod http;
+mod order;
 mod publishing;
 mod quorum;
 mod raw;
