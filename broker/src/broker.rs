@@ -1,6 +1,8 @@
 //! The broker: a listener, its vhosts, and its connections.
 
 mod faults;
+#[cfg(all(test, feature = "http"))]
+mod fuzz;
 #[cfg(feature = "http")]
 mod http;
 mod listening;
