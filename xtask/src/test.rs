@@ -2,6 +2,7 @@
 //!
 //! Clippy and `cargo doc` share their build of the dependencies, the tests and their documentation theirs.
 
+mod node;
 mod python;
 mod report;
 mod steps;
@@ -28,7 +29,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    warren_debian::ensure(&PACKAGES)?;
+    warren_debian::ensure(&[&PACKAGES[..], node::packages()].concat())?;
     if arguments.long {
         broker::install_rabbitmq_4()?;
     }
@@ -45,11 +46,15 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         steps::cargo(&["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "--deny warnings").run()
     });
     let python = report.optional_step("python packages", python::environment);
+    let node_modules = report.optional_step("node packages", node::modules);
 
     let mut tally = Tally::default();
     let mut tests = test_step(arguments.long).env(warren_debian::SKIPPED_FILE, &skipped_file);
     if let Some(python) = python {
         tests = tests.env("WARREN_PYTHON", python);
+    }
+    if let Some(modules) = node_modules {
+        tests = tests.env("WARREN_NODE_MODULES", modules);
     }
     if !report.step("tests", || tests.run_and_read(|line| tally.read(line))) {
         // What did not compile, or was killed, prints no result.
