@@ -21,7 +21,7 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum What {
-    /// The embedded broker beside RabbitMQ: some four minutes on an idle machine
+    /// The embedded broker beside RabbitMQ: some three minutes once everything is built
     Broker(broker::Arguments),
 }
 
