@@ -8,7 +8,7 @@ mod http;
 mod listening;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
@@ -38,7 +38,7 @@ use crate::{ConnectionInfo, Options, StartError};
 ///
 /// # Drop behaviour
 ///
-/// Dropping it ends it: the port is free, and clients see their connections closed.
+/// Dropping it ends it: the port is free, and clients see their connections closed. [`Broker::stop`] tells them first.
 #[derive(Debug)]
 pub struct Broker {
     shared: Arc<Shared>,
@@ -205,7 +205,7 @@ impl Broker {
         self.url_of_vhost("/")
     }
 
-    /// The address of a vhost, for the first user.
+    /// The address of a vhost, for the first user; on this machine, if the broker listens on every address.
     #[must_use]
     pub fn url_of_vhost(&self, vhost: &str) -> String {
         self.url_with("amqp", self.addresses.plain, vhost)
@@ -219,6 +219,7 @@ impl Broker {
 
     fn url_with(&self, scheme: &str, address: SocketAddr, vhost: &str) -> String {
         let (name, password) = self.shared.first_user();
+        let address = reachable(address);
         format!("{scheme}://{}:{}@{address}/{}", escaped(name), escaped(password), escaped(vhost))
     }
 
@@ -238,6 +239,15 @@ impl Broker {
         self.listening.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Stops in order: nobody can connect any more, and clients are told to go (320). One that does not answer is cut off after a second.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future drops the broker.
+    pub async fn stop(self) {
+        self.close_all().await;
+    }
+
     /// The connections that are open, in the order in which they came.
     #[must_use]
     pub fn connections(&self) -> Vec<ConnectionInfo> {
@@ -253,6 +263,15 @@ impl Drop for Broker {
         self.listening().iter().for_each(AbortHandle::abort);
         self.timers.iter().for_each(AbortHandle::abort);
         self.shared.connections().drain().for_each(|(_, (_, task))| task.abort());
+    }
+}
+
+/// An address to connect to, of one to listen on.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    match address {
+        SocketAddr::V4(v4) if v4.ip().is_unspecified() => (Ipv4Addr::LOCALHOST, v4.port()).into(),
+        SocketAddr::V6(v6) if v6.ip().is_unspecified() => (Ipv6Addr::LOCALHOST, v6.port()).into(),
+        address => address,
     }
 }
 

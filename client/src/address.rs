@@ -12,7 +12,10 @@ use std::{
 
 use warren_rpc::{Client, ClientOptions};
 
-use crate::failure::{Exit, Failure};
+use crate::{
+    failure::{Exit, Failure},
+    output::note,
+};
 
 const HINT: &str = "start one with `warren`, name one with --url or WARREN_URL, or add --embedded";
 
@@ -54,6 +57,11 @@ fn is_of_a_running_process(name: &str) -> bool {
     process.is_some_and(|id| Path::new("/proc").join(id.to_string()).exists())
 }
 
+/// Leaves the address of this process's broker; without that, others have to be told it.
+pub(crate) fn leave(url: &str) -> Option<Left> {
+    Left::leave(url).map_err(|error| note(&format!("other terminals will not find this broker: {error}"))).ok()
+}
+
 /// The address as others find it; gone when dropped.
 #[derive(Debug)]
 pub(crate) struct Left {
@@ -62,7 +70,7 @@ pub(crate) struct Left {
 
 impl Left {
     /// Leaves the address of this process's broker, and clears away what killed processes left.
-    pub(crate) fn leave(url: &str) -> io::Result<Self> {
+    fn leave(url: &str) -> io::Result<Self> {
         let folder = folder();
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
         if fs::symlink_metadata(&folder)?.uid() != nix::unistd::Uid::effective().as_raw() {

@@ -1,9 +1,12 @@
 //! What can be typed: flags and commands, as typed. What they mean is the commands' to say.
 
+mod broker;
+
 use std::{ffi::OsString, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use self::broker::{Broker, NewUser};
 use crate::{failure::Failure, output::Output};
 
 const EXIT_CODES: &str = "\
@@ -18,7 +21,7 @@ Standard output holds data only; messages go to standard error.";
 
 /// RPC over AMQP, and a programming contest on it.
 ///
-/// Without a command: a private broker, every service, and a REPL. In the REPL a line is a command line without
+/// Without a command: an embedded broker, every service, and a REPL. In the REPL a line is a command line without
 /// `warren`, and a first word with a dot means `call`.
 #[derive(Debug, Parser)]
 #[command(name = "warren", version, after_help = EXIT_CODES, disable_help_subcommand = true)]
@@ -70,7 +73,7 @@ pub(crate) struct Globals {
     /// The broker's address; without it, the one left by a running `warren`.
     #[arg(long, global = true, env = "WARREN_URL", hide_env_values = true, value_name = "URL")]
     pub(crate) url: Option<String>,
-    /// Start a private broker and all services for this command, whatever WARREN_URL says.
+    /// Start an embedded broker and all services for this command, whatever WARREN_URL says.
     #[arg(long, global = true)]
     pub(crate) embedded: bool,
     /// How results are written.
@@ -118,6 +121,8 @@ pub(crate) enum Command {
     Certificate(Certificate),
     /// A small contest from end to end: submissions, verdicts, board, certificates.
     Demo(Demo),
+    /// Run the embedded broker alone, for any AMQP program: in memory, for development and tests.
+    Broker(Broker),
 }
 
 /// Call a method.

@@ -1,6 +1,7 @@
 //! What the commands do: each takes its flags, a client and the form of output.
 
 mod board;
+mod broker;
 mod call;
 mod certificate;
 mod demo;
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 use warren_rpc::{CallOptions, Client};
 
-pub(crate) use self::{methods::run as methods, serve::serve};
+pub(crate) use self::{broker::run as broker, methods::run as methods, serve::serve};
 use crate::{
     cli::{Command, Globals},
     failure::Failure,
@@ -24,6 +25,8 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(crate) struct Session {
     pub(crate) client: Client,
+    /// The broker's address.
+    pub(crate) url: String,
     pub(crate) output: Output,
     /// `--timeout`.
     pub(crate) timeout: Option<Duration>,
@@ -32,8 +35,8 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(client: Client, globals: &Globals, stdin: bool) -> Self {
-        Self { client, output: Output { form: globals.output }, timeout: globals.timeout, stdin }
+    pub(crate) fn new(client: Client, url: &str, globals: &Globals, stdin: bool) -> Self {
+        Self { client, url: url.to_owned(), output: Output { form: globals.output }, timeout: globals.timeout, stdin }
     }
 
     /// Options of a call that `--timeout` bounds.
@@ -53,6 +56,8 @@ pub(crate) async fn run(session: &Session, command: &Command) -> Result<(), Fail
         Command::Board(board) => board::run(session, board).await,
         Command::Certificate(certificate) => certificate::run(session, certificate).await,
         Command::Demo(demo) => demo::run(session, demo).await,
+        Command::Broker(_) => Err(Failure::usage("broker is a program of its own: type it in another terminal")
+            .with_hint(format!("the broker of this REPL is {}", session.url))),
         Command::Serve(_) => Err(Failure::usage("serve is a program of its own: type it in another terminal")),
     }
 }

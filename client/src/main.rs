@@ -71,6 +71,10 @@ fn run(cli: &Cli) -> Result<(), Failure> {
             let settings = Settings { data: &data(globals)?, link_prefix: globals.link_prefix.as_deref() };
             runtime.block_on(commands::serve(&url, settings, serve))
         }
+        Some(Command::Broker(_)) if globals.embedded => {
+            Err(Failure::usage("--embedded: `warren broker` is the embedded broker, without services"))
+        }
+        Some(Command::Broker(broker)) => runtime.block_on(commands::broker(Output { form: globals.output }, broker)),
         Some(command) if globals.embedded => embedded(&runtime, globals, None, Some(command)),
         Some(command @ Command::Demo(_)) => demo(&runtime, globals, command),
         Some(command) => elsewhere(&runtime, globals, command),
@@ -100,13 +104,11 @@ fn embedded(
         Some(_) => globals.data.clone(),
     };
     let platform = runtime.block_on(or_interrupt(Platform::start(broker, data, globals.link_prefix.as_deref())))?;
-    let _left = platform.private_url().map(|url| {
-        address::Left::leave(url).map_err(|error| note(&format!("other terminals will not find this broker: {error}")))
-    });
-    let session = Session::new(platform.client().clone(), globals, command.is_some());
+    let _left = platform.has_embedded_broker().then(|| address::leave(platform.url()));
+    let session = Session::new(platform.client().clone(), platform.url(), globals, command.is_some());
     let ended = match command {
         None => {
-            note(&format!("broker: {}", platform.private_url().unwrap_or_default()));
+            note(&format!("embedded broker (in memory: for development): {}", platform.url()));
             repl::run(runtime.handle(), &session, globals)
         }
         Some(command) => {
@@ -125,7 +127,8 @@ fn embedded(
 /// Runs a command against a broker that runs already.
 fn elsewhere(runtime: &Runtime, globals: &Globals, command: &Command) -> Result<(), Failure> {
     runtime.block_on(or_interrupt(async {
-        let session = Session::new(connect(globals).await?, globals, true);
+        let (client, url) = connect(globals).await?;
+        let session = Session::new(client, &url, globals, true);
         let ended = commands::run(&session, command).await;
         session.client.close().await;
         ended
@@ -133,16 +136,16 @@ fn elsewhere(runtime: &Runtime, globals: &Globals, command: &Command) -> Result<
 }
 
 fn repl_elsewhere(runtime: &Runtime, globals: &Globals) -> Result<(), Failure> {
-    let client = runtime.block_on(or_interrupt(connect(globals)))?;
-    let session = Session::new(client, globals, false);
+    let (client, url) = runtime.block_on(or_interrupt(connect(globals)))?;
+    let session = Session::new(client, &url, globals, false);
     let ended = repl::run(runtime.handle(), &session, globals);
     runtime.block_on(session.client.close());
     ended
 }
 
-async fn connect(globals: &Globals) -> Result<Client, Failure> {
+async fn connect(globals: &Globals) -> Result<(Client, String), Failure> {
     let url = address::find(globals.url.as_deref())?;
-    address::connect(&url, ClientOptions::default()).await
+    Ok((address::connect(&url, ClientOptions::default()).await?, url))
 }
 
 fn data(globals: &Globals) -> Result<std::path::PathBuf, Failure> {

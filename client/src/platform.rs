@@ -1,4 +1,4 @@
-//! The whole platform for one command: a private broker as a child process, and every service in this one.
+//! The whole platform for one command, in this process: an embedded broker, and every service.
 
 use std::{
     path::{Path, PathBuf},
@@ -7,16 +7,15 @@ use std::{
 
 use etcetera::{BaseStrategy, choose_base_strategy};
 use tempfile::TempDir;
+use warren_broker::Broker;
 use warren_certificates::SetupError;
 use warren_proto::problems;
-use warren_rabbitmq::{Node, NodeOptions};
 use warren_rpc::{CallOptions, Client, ClientOptions, Running, ServeOptions, Service};
 
 use crate::{
     address,
     cli::ServiceName,
     failure::{Exit, Failure},
-    output::note,
     packages,
 };
 
@@ -42,18 +41,19 @@ pub(crate) struct Platform {
     client: Client,
     url: String,
     /// The broker, if it is our own.
-    node: Option<Node>,
+    broker: Option<Broker>,
     /// Removed with the platform, if the data are not to be kept.
     _temporary: Option<TempDir>,
 }
 
 impl Platform {
-    /// Starts the services, and a private broker unless one is given. Without `data` they store in a temporary folder.
+    /// Starts the services, and an embedded broker unless one is given. Without `data` they store in a temporary folder.
     pub(crate) async fn start(
-        broker: Option<&str>,
+        given: Option<&str>,
         data: Option<PathBuf>,
         link_prefix: Option<&str>,
     ) -> Result<Self, Failure> {
+        packages::ensure_for(&ALL)?;
         let (data, temporary) = match data {
             Some(data) => (data, None),
             None => {
@@ -62,19 +62,16 @@ impl Platform {
             }
         };
         let settings = Settings { data: &data, link_prefix };
-        let (node, url) = match broker {
-            Some(url) => {
-                packages::ensure_for(&ALL)?;
-                (None, url.to_owned())
-            }
+        let (broker, url) = match given {
+            Some(url) => (None, url.to_owned()),
             None => {
-                let node = private_broker().await?;
-                let url = node.url();
-                (Some(node), url)
+                let broker = embedded_broker().await?;
+                let url = broker.url();
+                (Some(broker), url)
             }
         };
         let client = address::connect(&url, ClientOptions::default()).await?;
-        let mut platform = Self { running: Vec::new(), client, url, node, _temporary: temporary };
+        let mut platform = Self { running: Vec::new(), client, url, broker, _temporary: temporary };
         match platform.serve_all(settings).await {
             Ok(()) => Ok(platform),
             Err(failure) => {
@@ -97,27 +94,29 @@ impl Platform {
         &self.client
     }
 
-    /// The private broker's address; none if the broker was given.
-    pub(crate) fn private_url(&self) -> Option<&str> {
-        self.node.as_ref().map(|_| self.url.as_str())
+    /// The broker's address.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
     }
 
-    /// Stops everything in order.
+    /// Whether the broker is this platform's own.
+    pub(crate) fn has_embedded_broker(&self) -> bool {
+        self.broker.is_some()
+    }
+
+    /// Stops everything in order: the services finish what they have before the broker goes.
     pub(crate) async fn stop(self) {
         stop(self.running).await;
         self.client.close().await;
-        if let Some(node) = self.node
-            && let Err(error) = node.stop().await
-        {
-            tracing::warn!(%error, "the private broker did not stop in order");
+        if let Some(broker) = self.broker {
+            broker.stop().await;
         }
     }
 }
 
-async fn private_broker() -> Result<Node, Failure> {
-    packages::ensure()?;
-    note("starting a private RabbitMQ and the services ...");
-    Node::start(NodeOptions::default()).await.map_err(|error| Failure::new(Exit::BrokerUnreachable, error.to_string()))
+async fn embedded_broker() -> Result<Broker, Failure> {
+    let broker = Broker::start(warren_broker::Options::default()).await;
+    broker.map_err(|error| Failure::new(Exit::BrokerUnreachable, format!("the embedded broker: {error}")))
 }
 
 /// Whether instances of the contest's services run on this broker already.

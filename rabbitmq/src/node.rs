@@ -174,10 +174,25 @@ impl Node {
 /// As [`Node::start`]. A later caller tries again.
 pub async fn shared() -> Result<&'static Node, StartError> {
     static NODE: OnceCell<Node> = OnceCell::const_new();
-    let is_4 = std::env::var(RABBITMQ_VERSION).is_ok_and(|version| version == "4");
-    let flavour = if is_4 { Flavour::Trixie } else { Flavour::Debian };
+    let flavour = wanted().unwrap_or_default();
     NODE.get_or_try_init(|| Node::start(NodeOptions { flavour, ..NodeOptions::default() })).await
 }
 
-/// The variable that says which RabbitMQ is [`shared`]: `3` (what the machine has installed, the default) or `4`.
+/// The variable that says which RabbitMQ tests run on: `3` (what the machine has installed) or `4`. Without it, tests that need none run on
+/// none, and those that do on the installed one.
 pub const RABBITMQ_VERSION: &str = "WARREN_RABBITMQ";
+
+/// The RabbitMQ that [`RABBITMQ_VERSION`] asks for, if it asks for one.
+///
+/// # Panics
+///
+/// If it is neither `3` nor `4`.
+#[must_use]
+pub fn wanted() -> Option<Flavour> {
+    match std::env::var(RABBITMQ_VERSION).unwrap_or_default().as_str() {
+        "" => None,
+        "3" => Some(Flavour::Debian),
+        "4" => Some(Flavour::Trixie),
+        other => panic!("{RABBITMQ_VERSION} is 3 or 4, not {other:?}"),
+    }
+}

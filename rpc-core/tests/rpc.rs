@@ -1,4 +1,4 @@
-//! The library against a real RabbitMQ: one node for the whole binary, a vhost of its own for each test.
+//! The library on a broker: the embedded one, a broker for each test; or a RabbitMQ (`WARREN_RABBITMQ`), a vhost for each test.
 //!
 //! `harness` is what they share; each other module is one promise of the library.
 #![allow(clippy::unwrap_used, reason = "tests, and what they share")]

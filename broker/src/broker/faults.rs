@@ -10,8 +10,8 @@ use crate::connection::ConnectionId;
 use crate::connection::control::Control;
 use crate::{StartError, Tampering};
 
-/// A client that does not answer a restart's close is cut off after this.
-const RESTART_PATIENCE: Duration = Duration::from_secs(1);
+/// Clients that do not answer that the broker closes are cut off after this.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What a restart leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,20 +110,26 @@ impl Broker {
     ///
     /// Not cancel safe: a restart that is dropped may leave a broker that does not listen. Restart it again then.
     pub async fn restart(&self, survives: Survives, downtime: Duration) -> Result<(), StartError> {
-        self.listening().drain(..).for_each(|listening| listening.abort());
-        let controls = self.controls();
-        controls.iter().for_each(|control| control.force_out());
-        for control in controls {
-            if tokio::time::timeout(RESTART_PATIENCE, control.ended()).await.is_err() {
-                control.cut();
-                control.ended().await;
-            }
-        }
+        self.close_all().await;
         for vhost in self.shared.vhosts.values() {
             vhost.with(|state| state.forget(survives == Survives::Durable));
         }
         tokio::time::sleep(downtime).await;
         *self.listening() = Listeners::open(self.addresses)?.accept(&self.shared);
         Ok(())
+    }
+
+    /// Listens no more, and tells every client to go.
+    pub(super) async fn close_all(&self) {
+        self.listening().drain(..).for_each(|listening| listening.abort());
+        let controls = self.controls();
+        controls.iter().for_each(|control| control.force_out());
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        for control in controls {
+            if tokio::time::timeout_at(deadline, control.ended()).await.is_err() {
+                control.cut();
+                control.ended().await;
+            }
+        }
     }
 }

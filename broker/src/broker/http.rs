@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::{Broker, Shared, escaped};
+use super::{Broker, Shared, escaped, reachable};
 use crate::connection::control::Control;
 use crate::vhost::Vhost;
 
@@ -20,7 +20,8 @@ impl Broker {
     #[must_use]
     pub fn http_url(&self) -> Option<String> {
         let (name, password) = self.shared.first_user();
-        Some(format!("http://{}:{}@{}", escaped(name), escaped(password), self.http_address()?))
+        let address = reachable(self.http_address()?);
+        Some(format!("http://{}:{}@{address}", escaped(name), escaped(password)))
     }
 }
 

@@ -2,13 +2,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use warren_rabbitmq::testing::skip_without_rabbitmq;
-
 use super::program::{Platform, warren};
 
 #[test]
 fn a_call_prints_its_reply_and_nothing_else() {
-    let Some(platform) = Platform::shared() else { return };
+    let platform = Platform::shared();
     let sum = platform.run(&["call", "calculator.sum", "a:=2", "b:=3"]);
     assert_eq!((sum.code, sum.stdout.as_str(), sum.stderr.as_str()), (0, "5\n", ""));
     assert_eq!(platform.run(&["call", "calculator.mean", "[10,20,30,40]"]).stdout, "25.0\n");
@@ -18,7 +16,7 @@ fn a_call_prints_its_reply_and_nothing_else() {
 
 #[test]
 fn the_repl_runs_a_pipes_lines_and_ends_with_the_first_failure() {
-    let Some(platform) = Platform::shared() else { return };
+    let platform = Platform::shared();
     let lines = "# a comment\ncalculator.sum a:=2 b:=3\ncalculator.sum a:=2\n\ncalculator.mean [1, 2] -o json\n";
     let url = platform.url();
     let ended = platform.run_with_input(&["--url", &url], lines);
@@ -29,7 +27,7 @@ fn the_repl_runs_a_pipes_lines_and_ends_with_the_first_failure() {
 
 #[test]
 fn requests_come_from_files_and_standard_input() {
-    let Some(platform) = Platform::shared() else { return };
+    let platform = Platform::shared();
     let file = platform.file("sum.json", br#"{"a": 1, "b": 0.5}"#);
     assert_eq!(platform.run(&["call", "calculator.sum", "-f", &file]).stdout, "1.5\n");
     assert_eq!(platform.run_with_input(&["call", "calculator.sum", "-"], r#"{"a":1,"b":2}"#).stdout, "3\n");
@@ -37,7 +35,7 @@ fn requests_come_from_files_and_standard_input() {
 
 #[test]
 fn an_unknown_method_is_unroutable_at_once_and_told_near_names() {
-    let Some(platform) = Platform::shared() else { return };
+    let platform = Platform::shared();
     // Ten seconds is the deadline; a broker's return takes milliseconds. The bound is wide, for machines are loaded.
     let started = Instant::now();
     let ended = platform.run(&["call", "calculator.summ"]);
@@ -71,9 +69,6 @@ fn a_typing_error_is_reported_in_the_form_that_was_asked_for() {
 
 #[test]
 fn an_embedded_call_ends_as_any_other() {
-    if skip_without_rabbitmq() {
-        return;
-    }
     let folder = tempfile::tempdir().unwrap();
     let output = warren(folder.path()).args(["--embedded", "call", "nosuch.method"]).output().unwrap();
     assert_eq!(output.status.code(), Some(5), "{}", String::from_utf8_lossy(&output.stderr));

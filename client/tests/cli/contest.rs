@@ -2,13 +2,11 @@ use std::path::Path;
 
 use serde_json::json;
 
-use warren_rabbitmq::testing::skip_without_rabbitmq;
-
 use super::program::{Platform, example, warren};
 
 #[test]
 fn a_submission_is_judged_and_answered_with_groups_and_cases() {
-    let Some(platform) = Platform::shared() else { return };
+    let platform = Platform::shared();
     platform.json(&["problem", "import", &example("problems/sum"), "--name", "adding"]);
     let source = example("submissions/sum/nino.AC.py");
     let judged = platform.json(&["submit", "adding", &source, "--wait"]);
@@ -23,7 +21,7 @@ fn a_submission_is_judged_and_answered_with_groups_and_cases() {
 
 #[test]
 fn a_certificate_is_the_same_again_when_asked_again() {
-    let Some(platform) = Platform::shared() else { return };
+    let platform = Platform::shared();
     let issue = |title: &str| {
         let title = format!("contest_title={title}");
         platform.json(&[
@@ -49,9 +47,6 @@ fn a_certificate_is_the_same_again_when_asked_again() {
 
 #[test]
 fn the_demo_judges_scores_and_certifies() {
-    if skip_without_rabbitmq() {
-        return;
-    }
     let folder = tempfile::tempdir().unwrap();
     let output = warren(folder.path()).current_dir(folder.path()).arg("demo").output().unwrap();
     let (told, stderr) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8_lossy(&output.stderr));

@@ -7,6 +7,10 @@ use std::{
     sync::{Arc, Mutex, OnceLock},
 };
 
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use tempfile::TempDir;
 
 /// What a run of the program left.
@@ -39,6 +43,30 @@ pub(crate) fn warren(folder: &Path) -> Command {
     command
 }
 
+/// A program that runs until it is told to stop; killed when dropped, on the way out of a failed test.
+pub(crate) struct Process(pub(crate) Child);
+
+impl Process {
+    /// Asks it to stop, and waits.
+    pub(crate) fn terminate(self) -> i32 {
+        self.end_by(Signal::SIGTERM)
+    }
+
+    /// Sends it a signal, and waits.
+    pub(crate) fn end_by(mut self, signal: Signal) -> i32 {
+        kill(Pid::from_raw(self.0.id().cast_signed()), signal).unwrap();
+        self.0.wait().unwrap().code().unwrap_or(-1)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// A running `warren`: broker, services, and a REPL that waits for the end of its input.
 pub(crate) struct Platform {
     folder: TempDir,
@@ -52,7 +80,7 @@ impl Platform {
             warren(folder.path()).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut told = BufReader::new(repl.stderr.take().unwrap());
         let mut heard = String::new();
-        while !heard.contains("broker: ") {
+        while !heard.contains("embedded broker ") {
             assert_ne!(told.read_line(&mut heard).unwrap(), 0, "warren ended before it was ready:\n{heard}");
         }
         // Somebody has to read on, or the program blocks when the pipe is full.
@@ -62,18 +90,14 @@ impl Platform {
     }
 
     /// The platform that all tests of this binary share; it ends when the last of them does.
-    /// None where RabbitMQ is not installed: the test is reported as skipped.
-    pub(crate) fn shared() -> Option<Arc<Self>> {
-        if warren_rabbitmq::testing::skip_without_rabbitmq() {
-            return None;
-        }
+    pub(crate) fn shared() -> Arc<Self> {
         static SHARED: OnceLock<Mutex<std::sync::Weak<Platform>>> = OnceLock::new();
         let mut shared = SHARED.get_or_init(Mutex::default).lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        Some(shared.upgrade().unwrap_or_else(|| {
+        shared.upgrade().unwrap_or_else(|| {
             let platform = Arc::new(Self::start());
             *shared = Arc::downgrade(&platform);
             platform
-        }))
+        })
     }
 
     /// The program, which finds the platform by itself.

@@ -9,7 +9,7 @@ use futures::future::join_all;
 use tokio::sync::{Barrier, mpsc};
 use warren_rpc::{Context, Service, Status};
 
-use super::harness::{PATIENCE, Work, client, named, soon, stateless, vhost, within};
+use super::harness::{PATIENCE, Work, broker, client, named, soon, stateless, within};
 
 /// Handlers wait for one another, so that a call ends only if as many instances as there are have one at once.
 struct Together {
@@ -24,14 +24,14 @@ async fn together(state: Arc<Together>, context: Context, _: u32) -> Result<Stri
 }
 
 async fn calls_are_shared_by(instances: usize) {
-    let Some(url) = vhost("shared").await else { return };
+    let Some(broker) = broker("shared").await else { return };
     let state = Arc::new(Together { barrier: Barrier::new(instances), handled: Mutex::default() });
     let service = Service::new("test", "1.0.0", Arc::clone(&state)).method::<Work, _, _>(together);
     let mut running = Vec::new();
     for number in 0..instances {
-        running.push(service.serve(&client(&url).await, named(&format!("test-{number}"))).await.unwrap());
+        running.push(service.serve(&client(&broker.url).await, named(&format!("test-{number}"))).await.unwrap());
     }
-    let caller = client(&url).await;
+    let caller = client(&broker.url).await;
     let calls = join_all((0..40_u32).map(|number| {
         let caller = caller.clone();
         async move { caller.call_with::<Work>(&number, within(PATIENCE)).await.unwrap() }
@@ -54,8 +54,8 @@ async fn four_instances_share_the_calls() {
 
 #[tokio::test]
 async fn instances_have_names_of_their_own() {
-    let Some(url) = vhost("names-of-instances").await else { return };
-    let client = client(&url).await;
+    let Some(broker) = broker("names-of-instances").await else { return };
+    let client = client(&broker.url).await;
     let service = Service::new("test", "1.0.0", stateless())
         .method::<Work, _, _>(|_, context: Context, _| async move { Ok(context.instance().to_owned()) });
     let one = service.serve(&client, Default::default()).await.unwrap();
@@ -80,12 +80,12 @@ async fn only_the_second(
 
 #[tokio::test]
 async fn an_instance_that_is_dropped_at_work_leaves_its_request_to_another() {
-    let Some(url) = vhost("dropped").await else { return };
+    let Some(broker) = broker("dropped").await else { return };
     let (started, mut started_rx) = mpsc::unbounded_channel();
     let service = Service::new("test", "1.0.0", Arc::new(started)).method::<Work, _, _>(only_the_second);
-    let server = client(&url).await;
+    let server = client(&broker.url).await;
     let first = service.serve(&server, named("first")).await.unwrap();
-    let caller = client(&url).await;
+    let caller = client(&broker.url).await;
     let call = tokio::spawn(async move { caller.call_with::<Work>(&1, within(PATIENCE)).await });
     assert_eq!(soon("the first starts", started_rx.recv()).await.unwrap(), "first");
     drop(first);
@@ -95,12 +95,12 @@ async fn an_instance_that_is_dropped_at_work_leaves_its_request_to_another() {
 
 #[tokio::test]
 async fn an_instance_whose_connection_ends_leaves_its_request_to_another() {
-    let Some(url) = vhost("cut").await else { return };
+    let Some(broker) = broker("cut").await else { return };
     let (started, mut started_rx) = mpsc::unbounded_channel();
     let service = Service::new("test", "1.0.0", Arc::new(started)).method::<Work, _, _>(only_the_second);
-    let (server, other_server) = (client(&url).await, client(&url).await);
+    let (server, other_server) = (client(&broker.url).await, client(&broker.url).await);
     let mut first = service.serve(&server, named("first")).await.unwrap();
-    let caller = client(&url).await;
+    let caller = client(&broker.url).await;
     let call = tokio::spawn(async move { caller.call_with::<Work>(&1, within(PATIENCE)).await });
     assert_eq!(soon("the first starts", started_rx.recv()).await.unwrap(), "first");
     let _second = service.serve(&other_server, named("second")).await.unwrap();

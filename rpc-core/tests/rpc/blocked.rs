@@ -3,16 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use tokio::sync::mpsc;
-use warren_rabbitmq::{Node, NodeOptions};
 use warren_rpc::{CallError, Client, ClientOptions, Code, PublishError, ServeOptions, Service};
+use warren_testing::{OwnOptions, own_broker};
 
 use super::harness::{Happened, Work, client, soon, within};
 
 const TIMEOUT: Duration = Duration::from_millis(300);
-
-async fn memory_limit(node: &Node, fraction: &str) {
-    node.ctl(&["set_vm_memory_high_watermark", fraction]).await.unwrap();
-}
 
 /// Publishes events until one is not confirmed, for the broker takes what it reads before it blocks a connection; and
 /// two more, of which the first may be with the AMQP library by then, which writes what it has.
@@ -28,10 +24,7 @@ async fn publish_until_blocked(publisher: &Client) {
 
 #[tokio::test]
 async fn calls_and_events_end_in_time_and_what_was_given_up_is_not_published_later() {
-    if warren_rabbitmq::testing::skip_without_rabbitmq() {
-        return;
-    }
-    let node = Node::start(NodeOptions::default()).await.unwrap();
+    let Some(broker) = own_broker(OwnOptions::default()).await else { return };
     let (handled, mut handled_rx) = mpsc::unbounded_channel();
     let service = Service::new("test", "1.0.0", Arc::new(handled))
         .on::<Happened, _, _>(|handled: Arc<mpsc::UnboundedSender<u32>>, _, number| async move {
@@ -42,11 +35,11 @@ async fn calls_and_events_end_in_time_and_what_was_given_up_is_not_published_lat
             handled.send(number).unwrap();
             Ok(String::new())
         });
-    let _running = service.serve(&client(&node.url()).await, ServeOptions::default()).await.unwrap();
+    let _running = service.serve(&client(&broker.url).await, ServeOptions::default()).await.unwrap();
     let options = ClientOptions { publish_timeout: TIMEOUT, ..ClientOptions::default() };
-    let publisher = Client::connect(&node.url(), options).await.unwrap();
+    let publisher = Client::connect(&broker.url, options).await.unwrap();
 
-    memory_limit(&node, "0.00001").await;
+    broker.block_publishers().await;
     publish_until_blocked(&publisher).await;
     let error = soon("the event", publisher.publish::<Happened>(&1)).await.unwrap_err();
     assert!(matches!(error, PublishError::TimedOut { timeout: TIMEOUT }), "{error}");
@@ -54,7 +47,7 @@ async fn calls_and_events_end_in_time_and_what_was_given_up_is_not_published_lat
     let error = soon("the call", publisher.call_with::<Work>(&2, within(TIMEOUT))).await.unwrap_err();
     assert!(matches!(&error, CallError::Status(status) if status.code == Code::DeadlineExceeded), "{error}");
 
-    memory_limit(&node, "0.9").await;
+    broker.unblock_publishers().await;
     let waiting = publisher.call_with::<Work>(&3, within(Duration::from_secs(30)));
     soon("a call after it", waiting).await.unwrap();
     soon("an event after it", async { while publisher.publish::<Happened>(&4).await.is_err() {} }).await;

@@ -11,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use warren_rpc::{CallError, CallOptions, Client, ClientOptions, Code, Codec, Context, ServeOptions, Service, Status};
 
-use super::harness::{Outer, Sum, SumRequest, Work, client, stateless, vhost, within};
+use super::harness::{Outer, Sum, SumRequest, Work, broker, client, stateless, within};
 
 async fn sum(_: Arc<()>, _: Context, SumRequest { a, b }: SumRequest) -> Result<i64, Status> {
     a.checked_add(b).ok_or_else(|| Status::invalid_argument("the sum does not fit 64 bits"))
@@ -19,12 +19,12 @@ async fn sum(_: Arc<()>, _: Context, SumRequest { a, b }: SumRequest) -> Result<
 
 #[tokio::test]
 async fn a_call_is_answered_in_the_form_that_it_was_written_in() {
-    let Some(url) = vhost("forms").await else { return };
-    let server = client(&url).await;
+    let Some(broker) = broker("forms").await else { return };
+    let server = client(&broker.url).await;
     let service = Service::new("test", "1.0.0", stateless()).method::<Sum, _, _>(sum);
     let _running = service.serve(&server, ServeOptions::default()).await.unwrap();
     for codec in [Codec::Msgpack, Codec::Json] {
-        let caller = Client::connect(&url, ClientOptions { codec, ..ClientOptions::default() }).await.unwrap();
+        let caller = Client::connect(&broker.url, ClientOptions { codec, ..ClientOptions::default() }).await.unwrap();
         assert_eq!(caller.call::<Sum>(&SumRequest { a: 2, b: -5 }).await.unwrap(), -3);
     }
     let body = Bytes::from_static(br#"{"a":2,"b":3}"#);
@@ -34,15 +34,15 @@ async fn a_call_is_answered_in_the_form_that_it_was_written_in() {
 
 #[tokio::test]
 async fn a_status_arrives_with_its_message_and_details() {
-    let Some(url) = vhost("status").await else { return };
+    let Some(broker) = broker("status").await else { return };
     let told = Status::failed_precondition("the contest \"spring\" has not begun")
         .with_details(serde_json::json!({"begins": ["2026-05-01", null, 3.5], "é": {"n": -1}}));
     let service = Service::new("test", "1.0.0", Arc::new(told.clone()))
         .method::<Work, _, _>(|told: Arc<Status>, _, _| async move { Err((*told).clone()) });
-    let server = client(&url).await;
+    let server = client(&broker.url).await;
     let _running = service.serve(&server, ServeOptions::default()).await.unwrap();
     for codec in [Codec::Msgpack, Codec::Json] {
-        let caller = Client::connect(&url, ClientOptions { codec, ..ClientOptions::default() }).await.unwrap();
+        let caller = Client::connect(&broker.url, ClientOptions { codec, ..ClientOptions::default() }).await.unwrap();
         let Err(CallError::Status(status)) = caller.call::<Work>(&1).await else { panic!("a status was sent") };
         assert_eq!(status, told, "in {codec:?}");
     }
@@ -50,8 +50,8 @@ async fn a_status_arrives_with_its_message_and_details() {
 
 #[tokio::test]
 async fn the_call_id_is_the_callers_and_else_its_own() {
-    let Some(url) = vhost("call-id").await else { return };
-    let client = client(&url).await;
+    let Some(broker) = broker("call-id").await else { return };
+    let client = client(&broker.url).await;
     let service = Service::new("test", "1.0.0", stateless())
         .method::<Work, _, _>(|_, context: Context, _| async move { Ok(context.call_id().to_owned()) });
     let _running = service.serve(&client, ServeOptions::default()).await.unwrap();
@@ -63,8 +63,8 @@ async fn the_call_id_is_the_callers_and_else_its_own() {
 
 #[tokio::test]
 async fn a_handler_that_panics_is_answered_internal_once_and_the_next_call_works() {
-    let Some(url) = vhost("panic").await else { return };
-    let client = client(&url).await;
+    let Some(broker) = broker("panic").await else { return };
+    let client = client(&broker.url).await;
     let started = Arc::new(AtomicU32::new(0));
     let service = Service::new("test", "1.0.0", Arc::clone(&started)).method::<Work, _, _>(
         |started: Arc<AtomicU32>, _, number| async move {
@@ -82,8 +82,8 @@ async fn a_handler_that_panics_is_answered_internal_once_and_the_next_call_works
 
 #[tokio::test]
 async fn a_handler_calls_another_method_on_the_same_connection() {
-    let Some(url) = vhost("nested").await else { return };
-    let client = client(&url).await;
+    let Some(broker) = broker("nested").await else { return };
+    let client = client(&broker.url).await;
     let service = Service::new("test", "1.0.0", stateless())
         .method::<Outer, _, _>(|_, context: Context, number| async move {
             let inner = context.client().call::<Work>(&number).await;
@@ -96,8 +96,8 @@ async fn a_handler_calls_another_method_on_the_same_connection() {
 
 #[tokio::test]
 async fn a_cycle_into_a_busy_method_ends_at_its_deadline_and_the_error_names_it() {
-    let Some(url) = vhost("cycle").await else { return };
-    let client = client(&url).await;
+    let Some(broker) = broker("cycle").await else { return };
+    let client = client(&broker.url).await;
     let service = Service::new("test", "1.0.0", stateless()).method::<Outer, _, _>(
         |_, context: Context, number: u32| async move {
             let again = context.client().call_with::<Outer>(&number, within(Duration::from_millis(300))).await;

@@ -13,7 +13,7 @@ use lapin::{
 use tokio::sync::{Notify, mpsc};
 use warren_rpc::{CallError, Code, Context, ServeOptions, Service, Status};
 
-use super::harness::{Work, client, eventually, foreign, ready, soon, stateless, vhost, within};
+use super::harness::{Work, broker, client, eventually, foreign, ready, soon, stateless, within};
 
 fn is_deadline(error: &CallError) -> bool {
     matches!(error, CallError::Status(status) if status.code == Code::DeadlineExceeded)
@@ -21,8 +21,8 @@ fn is_deadline(error: &CallError) -> bool {
 
 #[tokio::test]
 async fn a_call_that_nobody_answers_ends_at_its_deadline() {
-    let Some(url) = vhost("deadline").await else { return };
-    let (client, channel) = (client(&url).await, foreign(&url).await);
+    let Some(broker) = broker("deadline").await else { return };
+    let (client, channel) = (client(&broker.url).await, foreign(&broker.url).await);
     let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
     channel.queue_declare("test.work".into(), options, FieldTable::default()).await.unwrap();
     let (begun, deadline) = (Instant::now(), Duration::from_millis(400));
@@ -36,8 +36,8 @@ async fn a_call_that_nobody_answers_ends_at_its_deadline() {
 
 #[tokio::test]
 async fn a_deadline_beyond_all_limits_is_a_long_one() {
-    let Some(url) = vhost("no-deadline").await else { return };
-    let client = client(&url).await;
+    let Some(broker) = broker("no-deadline").await else { return };
+    let client = client(&broker.url).await;
     let service =
         Service::new("test", "1.0.0", stateless()).method::<Work, _, _>(|_, context: Context, _| async move {
             Ok((context.remaining() > Duration::from_secs(24 * 60 * 60)).to_string())
@@ -64,8 +64,8 @@ async fn through_the_gate(gate: Arc<Gate>, _: Context, number: u32) -> Result<St
 
 #[tokio::test]
 async fn a_request_that_expired_in_the_queue_is_never_handled() {
-    let Some(url) = vhost("expired").await else { return };
-    let client = client(&url).await;
+    let Some(broker) = broker("expired").await else { return };
+    let client = client(&broker.url).await;
     let (started, mut started_rx) = mpsc::unbounded_channel();
     let gate = Arc::new(Gate { handled: Mutex::default(), started, open: Notify::new() });
     let service = Service::new("test", "1.0.0", Arc::clone(&gate)).method::<Work, _, _>(through_the_gate);
@@ -87,8 +87,8 @@ async fn a_request_that_expired_in_the_queue_is_never_handled() {
 
 #[tokio::test]
 async fn a_request_whose_deadline_has_passed_on_arrival_is_settled_unhandled() {
-    let Some(url) = vhost("late").await else { return };
-    let (client, channel) = (client(&url).await, foreign(&url).await);
+    let Some(broker) = broker("late").await else { return };
+    let (client, channel) = (client(&broker.url).await, foreign(&broker.url).await);
     let handled = Arc::new(Mutex::new(Vec::new()));
     let service = Service::new("test", "1.0.0", Arc::clone(&handled)).method::<Work, _, _>(
         |handled: Arc<Mutex<Vec<u32>>>, _, number| async move {
@@ -120,8 +120,8 @@ impl Drop for Dropped {
 
 #[tokio::test]
 async fn a_handler_is_dropped_at_the_deadline_and_what_it_spawned_is_told() {
-    let Some(url) = vhost("dropped-handler").await else { return };
-    let client = client(&url).await;
+    let Some(broker) = broker("dropped-handler").await else { return };
+    let client = client(&broker.url).await;
     let (told, mut told_rx) = mpsc::unbounded_channel();
     let service = Service::new("test", "1.0.0", Arc::new(told)).method::<Work, _, _>(
         |told: Arc<mpsc::UnboundedSender<&'static str>>, context: Context, number| async move {

@@ -11,7 +11,7 @@ use std::{
 use tokio::sync::mpsc;
 use warren_rpc::{ServeOptions, Service};
 
-use super::harness::{Happened, client, foreign, ready, soon, vhost};
+use super::harness::{Happened, broker, client, foreign, ready, soon};
 
 type Handled = mpsc::UnboundedSender<u32>;
 
@@ -26,14 +26,14 @@ fn recorder(handled: Handled) -> Service<Handled> {
 
 #[tokio::test]
 async fn an_event_that_nobody_wants_is_published_all_the_same() {
-    let Some(url) = vhost("no-subscriber").await else { return };
-    client(&url).await.publish::<Happened>(&1).await.unwrap();
+    let Some(broker) = broker("no-subscriber").await else { return };
+    client(&broker.url).await.publish::<Happened>(&1).await.unwrap();
 }
 
 #[tokio::test]
 async fn events_wait_while_no_instance_runs() {
-    let Some(url) = vhost("kept").await else { return };
-    let client = client(&url).await;
+    let Some(broker) = broker("kept").await else { return };
+    let client = client(&broker.url).await;
     let (handled, mut handled_rx) = mpsc::unbounded_channel();
     let service = recorder(handled);
     service.serve(&client, ServeOptions::default()).await.unwrap().shutdown().await;
@@ -49,7 +49,7 @@ async fn events_wait_while_no_instance_runs() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_instances_share_the_events_and_two_services_each_get_all() {
-    let Some(url) = vhost("shared-events").await else { return };
+    let Some(broker) = broker("shared-events").await else { return };
     let (handled, mut handled_rx) = mpsc::unbounded_channel();
     let service = recorder(handled);
     let (counted, other) = (Arc::new(AtomicU32::new(0)), mpsc::unbounded_channel());
@@ -60,10 +60,10 @@ async fn two_instances_share_the_events_and_two_services_each_get_all() {
             Ok(())
         },
     );
-    let one = service.serve(&client(&url).await, ServeOptions::default()).await.unwrap();
-    let two = service.serve(&client(&url).await, ServeOptions::default()).await.unwrap();
-    let counter = counting.serve(&client(&url).await, ServeOptions::default()).await.unwrap();
-    let publisher = client(&url).await;
+    let one = service.serve(&client(&broker.url).await, ServeOptions::default()).await.unwrap();
+    let two = service.serve(&client(&broker.url).await, ServeOptions::default()).await.unwrap();
+    let counter = counting.serve(&client(&broker.url).await, ServeOptions::default()).await.unwrap();
+    let publisher = client(&broker.url).await;
     for number in 0..50 {
         publisher.publish::<Happened>(&number).await.unwrap();
     }
@@ -80,6 +80,6 @@ async fn two_instances_share_the_events_and_two_services_each_get_all() {
     assert!(handled_rx.try_recv().is_err(), "each event is handled once");
     assert_eq!(numbers.iter().copied().collect::<BTreeSet<_>>(), (0..50).collect());
     assert_eq!(counted.load(Ordering::SeqCst), 50);
-    let channel = foreign(&url).await;
+    let channel = foreign(&broker.url).await;
     assert_eq!(ready(&channel, "recorder.on.test.happened").await, 0);
 }

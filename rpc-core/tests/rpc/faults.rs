@@ -1,4 +1,4 @@
-//! A broker that dies, or closes what a client stands on. Each test has a node of its own.
+//! A broker that dies, or closes what a client stands on. Each test has a broker of its own.
 
 use std::{
     sync::{
@@ -11,11 +11,11 @@ use std::{
 use bytes::Bytes;
 use futures::future::join_all;
 use tokio::sync::mpsc;
-use warren_rabbitmq::{Node, NodeOptions};
 use warren_rpc::{
     CallError, CallOptions, Client, ClientOptions, Codec, ConnectError, Context, PublishError, ServeError,
     ServeOptions, Service, Status,
 };
+use warren_testing::{OwnOptions, own_broker};
 
 use super::harness::{Happened, PATIENCE, Work, client, soon, within};
 
@@ -26,11 +26,8 @@ async fn never(started: Arc<mpsc::UnboundedSender<()>>, _: Context, _: u32) -> R
 
 #[tokio::test(flavor = "multi_thread")]
 async fn when_the_broker_dies_everything_that_waits_is_told_at_once() {
-    if warren_rabbitmq::testing::skip_without_rabbitmq() {
-        return;
-    }
-    let node = Node::start(NodeOptions::default()).await.unwrap();
-    let (caller, server) = (client(&node.url()).await, client(&node.url()).await);
+    let Some(mut broker) = own_broker(OwnOptions::default()).await else { return };
+    let (caller, server) = (client(&broker.url).await, client(&broker.url).await);
     let (started, mut started_rx) = mpsc::unbounded_channel();
     let service = Service::new("test", "1.0.0", Arc::new(started)).method::<Work, _, _>(never);
     let options = ServeOptions { prefetch: 100, ..ServeOptions::default() };
@@ -44,7 +41,7 @@ async fn when_the_broker_dies_everything_that_waits_is_told_at_once() {
     }
 
     let killed = Instant::now();
-    node.kill().await.unwrap();
+    broker.kill().await;
     for outcome in soon("the calls end", pending).await.unwrap() {
         assert!(matches!(outcome, Err(CallError::ConnectionLost { .. })), "{outcome:?}");
     }
@@ -59,7 +56,7 @@ async fn when_the_broker_dies_everything_that_waits_is_told_at_once() {
     assert!(matches!(caller.publish::<Happened>(&1).await, Err(PublishError::ConnectionLost { .. })));
     soon("a shutdown without a broker", running.shutdown()).await;
     soon("a close without a broker", caller.close()).await;
-    let refused = Client::connect(&node.url(), ClientOptions::default()).await;
+    let refused = Client::connect(&broker.url, ClientOptions::default()).await;
     assert!(matches!(refused, Err(ConnectError::Unreachable { .. })), "{refused:?}");
 }
 
@@ -67,21 +64,13 @@ async fn call(client: Client, number: u32) -> Result<String, CallError> {
     client.call_with::<Work>(&number, within(PATIENCE)).await
 }
 
-/// A node that closes the channel of who publishes more than 64 KiB.
-async fn strict_node() -> Node {
-    let configuration = vec!["max_message_size = 65536".to_owned()];
-    Node::start(NodeOptions { configuration, ..NodeOptions::default() }).await.unwrap()
-}
-
 #[tokio::test]
 async fn a_channel_that_the_broker_closes_ends_what_stands_on_it_and_never_half_of_it() {
-    if warren_rabbitmq::testing::skip_without_rabbitmq() {
-        return;
-    }
-    let node = strict_node().await;
-    let url = node.url();
-    a_client_whose_requests_can_go_nowhere_is_lost(&url).await;
-    an_instance_whose_replies_can_go_nowhere_ends(&url).await;
+    // It closes the channel of who publishes more than this.
+    let options = OwnOptions { body_bytes_max: Some(65_536), ..OwnOptions::default() };
+    let Some(broker) = own_broker(options).await else { return };
+    a_client_whose_requests_can_go_nowhere_is_lost(&broker.url).await;
+    an_instance_whose_replies_can_go_nowhere_ends(&broker.url).await;
 }
 
 async fn a_client_whose_requests_can_go_nowhere_is_lost(url: &str) {

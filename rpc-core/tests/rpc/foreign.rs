@@ -13,8 +13,9 @@ use lapin::{
     types::{AMQPValue, FieldTable},
 };
 use warren_rpc::{Client, Context, Running, ServeOptions, Service, Status};
+use warren_testing::TestBroker;
 
-use super::harness::{Sum, SumRequest, client, eventually, foreign, ready, soon, vhost};
+use super::harness::{Sum, SumRequest, broker, client, eventually, foreign, ready, soon};
 
 /// A service that counts, a channel to reach it, and a queue for its replies.
 struct Stage {
@@ -23,19 +24,20 @@ struct Stage {
     replies: Consumer,
     client: Client,
     _running: Running,
+    _broker: TestBroker,
 }
 
 async fn stage(test: &str) -> Option<Stage> {
-    let url = vhost(test).await?;
-    let client = client(&url).await;
+    let broker = broker(test).await?;
+    let client = client(&broker.url).await;
     let handled = Arc::new(AtomicU32::new(0));
     let service = Service::new("test", "1.0.0", Arc::clone(&handled)).method::<Sum, _, _>(sum);
     let _running = service.serve(&client, ServeOptions::default()).await.unwrap();
-    let channel = foreign(&url).await;
+    let channel = foreign(&broker.url).await;
     channel.queue_declare("answers".into(), QueueDeclareOptions::default(), FieldTable::default()).await.unwrap();
     let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
     let replies = channel.basic_consume("answers".into(), "".into(), options, FieldTable::default()).await.unwrap();
-    Some(Stage { handled, channel, replies, client, _running })
+    Some(Stage { handled, channel, replies, client, _running, _broker: broker })
 }
 
 async fn sum(handled: Arc<AtomicU32>, _: Context, SumRequest { a, b }: SumRequest) -> Result<i64, Status> {

@@ -4,6 +4,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use warren_rpc::{CallOptions, Client, ClientOptions, Event, Method, ServeOptions};
+pub(crate) use warren_testing::broker;
 
 /// Longer than anything here takes on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -21,12 +22,6 @@ pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, mut is_so: 
         }
     })
     .await;
-}
-
-/// The address of a vhost that only this test uses; `None`, and the test is reported as skipped, without RabbitMQ.
-pub(crate) async fn vhost(test: &str) -> Option<String> {
-    let node = warren_rabbitmq::testing::node_or_skip().await?;
-    Some(node.vhost(test).await.expect("a vhost can be made"))
 }
 
 /// A client with default options.

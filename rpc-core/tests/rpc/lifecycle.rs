@@ -8,11 +8,11 @@ use std::{
 use tokio::{net::TcpListener, runtime::Runtime, sync::mpsc};
 use warren_rpc::{CallError, Client, ClientOptions, ConnectError, Running, ServeOptions, Service, Status};
 
-use super::harness::{Work, client, eventually, soon, stateless, vhost};
+use super::harness::{Work, broker, client, eventually, soon, stateless};
 
 #[tokio::test]
 async fn closing_ends_the_pending_calls_of_the_other_clones() {
-    let Some(url) = vhost("close").await else { return };
+    let Some(broker) = broker("close").await else { return };
     let (started, mut started_rx) = mpsc::unbounded_channel();
     let service = Service::new("test", "1.0.0", Arc::new(started)).method::<Work, _, _>(
         |started: Arc<mpsc::UnboundedSender<()>>, _, _| async move {
@@ -20,9 +20,9 @@ async fn closing_ends_the_pending_calls_of_the_other_clones() {
             std::future::pending::<Result<String, Status>>().await
         },
     );
-    let server = client(&url).await;
+    let server = client(&broker.url).await;
     let _running = service.serve(&server, ServeOptions::default()).await.unwrap();
-    let one = client(&url).await;
+    let one = client(&broker.url).await;
     let other = one.clone();
     let pending = tokio::spawn(async move { (other.call::<Work>(&1).await, other) });
     soon("the call is handled", started_rx.recv()).await.unwrap();
@@ -32,14 +32,6 @@ async fn closing_ends_the_pending_calls_of_the_other_clones() {
     soon("the clone is told", other.lost()).await;
     assert!(matches!(other.call::<Work>(&1).await, Err(CallError::ConnectionLost { .. })));
     soon("a second close", other.close()).await;
-}
-
-/// Whether the broker has a connection to the vhost beside the one that asks.
-async fn is_connected(url: &str, name: &str) -> bool {
-    let vhost = url.rsplit('/').next().unwrap();
-    let node = warren_rabbitmq::shared().await.unwrap();
-    let listed = node.ctl(&["list_connections", "vhost", "client_properties"]).await.unwrap();
-    listed.lines().any(|line| line.starts_with(vhost) && line.contains(name))
 }
 
 async fn named_client(url: &str, name: &str) -> Client {
@@ -67,10 +59,10 @@ async fn serve(client: &Client) -> Running {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn dropping_the_last_client_closes_the_connection_and_ends_its_tasks() {
-    let Some(url) = vhost("drop").await else { return };
+    let Some(broker) = broker("drop").await else { return };
     let runtime = runtime();
     let client = in_a_runtime(&runtime, {
-        let url = url.clone();
+        let url = broker.url.clone();
         async move {
             let client = named_client(&url, "dropped-client").await;
             assert!(matches!(client.call::<Work>(&1).await, Err(CallError::Unroutable { .. })));
@@ -78,27 +70,27 @@ async fn dropping_the_last_client_closes_the_connection_and_ends_its_tasks() {
         }
     })
     .await;
-    assert!(is_connected(&url, "dropped-client").await);
+    assert!(broker.is_connected("dropped-client").await);
     let clone = client.clone();
     drop(client);
     assert!(runtime.metrics().num_alive_tasks() > 0, "a clone is a client");
     drop(clone);
     all_tasks_end(&runtime).await;
-    eventually("the connection is closed", || async { !is_connected(&url, "dropped-client").await }).await;
+    eventually("the connection is closed", || async { !broker.is_connected("dropped-client").await }).await;
     runtime.shutdown_background();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_instance_keeps_its_connection_and_its_end_closes_it() {
-    let Some(url) = vhost("drop-running").await else { return };
+    let Some(broker) = broker("drop-running").await else { return };
     for orderly in [true, false] {
         let runtime = runtime();
         let running = in_a_runtime(&runtime, {
-            let url = url.clone();
+            let url = broker.url.clone();
             async move { serve(&named_client(&url, "dropped-server").await).await }
         })
         .await;
-        let caller = client(&url).await;
+        let caller = client(&broker.url).await;
         assert_eq!(caller.call::<Work>(&1).await.unwrap(), "done", "its client is dropped, and it serves on");
         if orderly {
             in_a_runtime(&runtime, running.shutdown()).await;
@@ -106,15 +98,15 @@ async fn an_instance_keeps_its_connection_and_its_end_closes_it() {
             drop(running);
         }
         all_tasks_end(&runtime).await;
-        eventually("the connection is closed", || async { !is_connected(&url, "dropped-server").await }).await;
+        eventually("the connection is closed", || async { !broker.is_connected("dropped-server").await }).await;
         runtime.shutdown_background();
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn instances_that_are_dropped_leave_their_clients_connection_alone() {
-    let Some(url) = vhost("drop-often").await else { return };
-    let client = client(&url).await;
+    let Some(broker) = broker("drop-often").await else { return };
+    let client = client(&broker.url).await;
     for _ in 0..50 {
         drop(serve(&client).await);
     }
@@ -124,10 +116,10 @@ async fn instances_that_are_dropped_leave_their_clients_connection_alone() {
 
 #[tokio::test]
 async fn what_is_dropped_after_its_runtime_does_no_harm() {
-    let Some(url) = vhost("drop-late").await else { return };
+    let Some(broker) = broker("drop-late").await else { return };
     let runtime = runtime();
     let (client, running) = in_a_runtime(&runtime, async move {
-        let client = client(&url).await;
+        let client = client(&broker.url).await;
         let running = serve(&client).await;
         (client, running)
     })
@@ -149,9 +141,10 @@ async fn a_broker_that_accepts_and_is_silent_is_given_up_in_time() {
 
 #[tokio::test]
 async fn addresses_that_lead_nowhere_are_told_without_their_password() {
-    let Some(url) = vhost("addresses").await else { return };
-    let wrong_password = url.replace("guest:guest", "guest:hunter2");
-    let no_vhost = url.replace("addresses", "hunter2");
+    let Some(broker) = broker("addresses").await else { return };
+    let wrong_password = broker.url.replace("guest:guest", "guest:hunter2");
+    let (server, _) = broker.url.rsplit_once('/').unwrap();
+    let no_vhost = format!("{server}/hunter2");
     for url in
         ["", "localhost", "http://u:hunter2@localhost", "amqp:u:hunter2@localhost", "amqp://u:hunter2@localhost:99999"]
     {
@@ -168,8 +161,8 @@ async fn addresses_that_lead_nowhere_are_told_without_their_password() {
 
 #[tokio::test]
 async fn tls_to_a_port_without_it_is_an_error_and_not_a_panic() {
-    let Some(url) = vhost("tls").await else { return };
-    let url = url.replace("amqp://", "amqps://");
+    let Some(broker) = broker("tls").await else { return };
+    let url = broker.url.replace("amqp://", "amqps://");
     let options = ClientOptions { connect_timeout: Duration::from_secs(5), ..ClientOptions::default() };
     let outcome = tokio::spawn(async move { Client::connect(&url, options).await }).await;
     assert!(outcome.expect("no panic").is_err());

@@ -10,12 +10,12 @@ use warren_rpc::{
     ServeOptions, Service, Status,
 };
 
-use super::harness::{Nowhere, Small, Work, client, eventually, foreign, named, ready, soon, stateless, vhost};
+use super::harness::{Nowhere, Small, Work, broker, client, eventually, foreign, named, ready, soon, stateless};
 
 #[tokio::test]
 async fn a_body_over_the_limit_is_refused_before_it_is_published() {
-    let Some(url) = vhost("size").await else { return };
-    let client = client(&url).await;
+    let Some(broker) = broker("size").await else { return };
+    let client = client(&broker.url).await;
     // Nobody serves the method: had it been published, it would be unroutable.
     let error = client.call::<Small>(&"x".repeat(1022)).await.unwrap_err();
     let CallError::Rejected(RejectReason::BodyTooLarge { method, body_bytes, body_bytes_max }) = error else {
@@ -29,8 +29,8 @@ async fn a_body_over_the_limit_is_refused_before_it_is_published() {
 
 #[tokio::test]
 async fn a_reply_over_the_limit_becomes_resource_exhausted() {
-    let Some(url) = vhost("reply-size").await else { return };
-    let client = client(&url).await;
+    let Some(broker) = broker("reply-size").await else { return };
+    let client = client(&broker.url).await;
     let service =
         Service::new("test", "1.0.0", stateless()).method::<Small, _, _>(|_, _, request: String| async move {
             match request.as_str() {
@@ -63,15 +63,16 @@ async fn wait(waiting: Arc<Waiting>, _: Context, number: u32) -> Result<String, 
 
 #[tokio::test]
 async fn one_call_more_than_the_in_flight_limit_is_refused_and_a_dropped_call_frees_its_place() {
-    let Some(url) = vhost("in-flight").await else { return };
+    let Some(broker) = broker("in-flight").await else { return };
     let (started, mut started_rx) = mpsc::unbounded_channel();
     let waiting = Arc::new(Waiting { started, go: Semaphore::new(0) });
     let service = Service::new("test", "1.0.0", Arc::clone(&waiting)).method::<Work, _, _>(wait);
-    let server = client(&url).await;
+    let server = client(&broker.url).await;
     let options = ServeOptions { prefetch: 8, ..ServeOptions::default() };
     let _running = service.serve(&server, options).await.unwrap();
 
-    let caller = Client::connect(&url, ClientOptions { in_flight_max: 2, ..ClientOptions::default() }).await.unwrap();
+    let caller =
+        Client::connect(&broker.url, ClientOptions { in_flight_max: 2, ..ClientOptions::default() }).await.unwrap();
     let call = |number| {
         let caller = caller.clone();
         tokio::spawn(async move { caller.call::<Work>(&number).await })
@@ -97,8 +98,8 @@ async fn one_call_more_than_the_in_flight_limit_is_refused_and_a_dropped_call_fr
 
 #[tokio::test]
 async fn a_prefetch_of_zero_is_one_and_not_without_a_limit() {
-    let Some(url) = vhost("prefetch").await else { return };
-    let client = client(&url).await;
+    let Some(broker) = broker("prefetch").await else { return };
+    let client = client(&broker.url).await;
     let (started, mut started_rx) = mpsc::unbounded_channel();
     let waiting = Arc::new(Waiting { started, go: Semaphore::new(0) });
     let service = Service::new("test", "1.0.0", Arc::clone(&waiting)).method::<Work, _, _>(wait);
@@ -107,7 +108,7 @@ async fn a_prefetch_of_zero_is_one_and_not_without_a_limit() {
         let client = client.clone();
         async move { join_all([1, 2, 3].iter().map(|number| client.call::<Work>(number))).await }
     });
-    let channel = foreign(&url).await;
+    let channel = foreign(&broker.url).await;
     for waiting_in_the_queue in [2, 1, 0] {
         soon("one is handled", started_rx.recv()).await.unwrap();
         // Without a limit all three would be with the instance, and the queue empty.
@@ -120,8 +121,8 @@ async fn a_prefetch_of_zero_is_one_and_not_without_a_limit() {
 
 #[tokio::test]
 async fn names_that_amqp_cannot_carry_are_refused_and_nothing_panics() {
-    let Some(url) = vhost("names").await else { return };
-    let client = client(&url).await;
+    let Some(broker) = broker("names").await else { return };
+    let client = client(&broker.url).await;
     let (longest, too_long) = ("n".repeat(255), "n".repeat(256));
     let call = |method: &str, call_id: Option<&str>| {
         let options = CallOptions { call_id: call_id.map(str::to_owned), ..CallOptions::default() };
@@ -145,7 +146,8 @@ async fn names_that_amqp_cannot_carry_are_refused_and_nothing_panics() {
         .method::<Nowhere, _, _>(|_, _, number: u32| async move { Ok(number.to_string()) });
     let error = service.serve(&client, named(&too_long)).await.unwrap_err();
     assert!(matches!(error, ServeError::Name { .. }), "{error}");
-    let error = Client::connect(&url, ClientOptions { name: too_long.clone(), ..ClientOptions::default() }).await;
+    let error =
+        Client::connect(&broker.url, ClientOptions { name: too_long.clone(), ..ClientOptions::default() }).await;
     assert!(matches!(error, Err(ConnectError::Name { .. })), "{error:?}");
     let error = Client::connect(&format!("amqp://localhost/{too_long}"), ClientOptions::default()).await;
     assert!(matches!(error, Err(ConnectError::Address { .. })), "{error:?}");

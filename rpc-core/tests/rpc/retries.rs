@@ -9,8 +9,9 @@ use lapin::{
 };
 use tokio::sync::mpsc;
 use warren_rpc::{Client, Context, OneWayRetries, Running, ServeOptions, Service, Status};
+use warren_testing::TestBroker;
 
-use super::harness::{Happened, Work, client, foreign, ready, soon, vhost};
+use super::harness::{Happened, Work, broker, client, foreign, ready, soon};
 
 const QUEUE: &str = "refuser.on.test.happened";
 
@@ -36,11 +37,12 @@ struct Stage {
     seen: mpsc::UnboundedReceiver<Seen>,
     client: Client,
     channel: Channel,
+    _broker: TestBroker,
 }
 
 async fn stage(test: &str, retries: OneWayRetries) -> Option<Stage> {
-    let url = vhost(test).await?;
-    let client = client(&url).await;
+    let broker = broker(test).await?;
+    let client = client(&broker.url).await;
     let (seen_tx, seen) = mpsc::unbounded_channel();
     let service = Service::new("refuser", "1.0.0", Arc::new(seen_tx))
         .on::<Happened, _, _>(refuse)
@@ -49,7 +51,7 @@ async fn stage(test: &str, retries: OneWayRetries) -> Option<Stage> {
         })
         .one_way_retries(retries);
     let running = service.serve(&client, ServeOptions::default()).await.unwrap();
-    Some(Stage { service, running, seen, client, channel: foreign(&url).await })
+    Some(Stage { service, running, seen, client, channel: foreign(&broker.url).await, _broker: broker })
 }
 
 fn at_once(tries_max: u32) -> OneWayRetries {

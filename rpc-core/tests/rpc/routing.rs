@@ -6,7 +6,7 @@ use futures::future::join_all;
 use lapin::options::QueueDeclareOptions;
 use warren_rpc::{CallError, ServeOptions, Service};
 
-use super::harness::{Nowhere, PATIENCE, Work, client, eventually, foreign, ready, stateless, vhost, within};
+use super::harness::{Nowhere, PATIENCE, Work, broker, client, eventually, foreign, ready, stateless, within};
 
 fn is_unroutable(error: &CallError) -> bool {
     matches!(error, CallError::Unroutable { method } if method == "test.nowhere")
@@ -14,8 +14,8 @@ fn is_unroutable(error: &CallError) -> bool {
 
 #[tokio::test]
 async fn a_call_of_a_method_that_nobody_declared_is_told_so_at_once() {
-    let Some(url) = vhost("unroutable").await else { return };
-    let client = client(&url).await;
+    let Some(broker) = broker("unroutable").await else { return };
+    let client = client(&broker.url).await;
     let begun = Instant::now();
     let error = client.call::<Nowhere>(&1).await.unwrap_err();
     assert!(is_unroutable(&error), "{error}");
@@ -26,8 +26,8 @@ async fn a_call_of_a_method_that_nobody_declared_is_told_so_at_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_thousand_concurrent_calls_each_is_told_its_own_outcome() {
-    let Some(url) = vhost("half-unroutable").await else { return };
-    let client = client(&url).await;
+    let Some(broker) = broker("half-unroutable").await else { return };
+    let client = client(&broker.url).await;
     let service = Service::new("test", "1.0.0", stateless())
         .method::<Work, _, _>(|_, _, number: u32| async move { Ok(format!("reply {number}")) });
     let options = ServeOptions { prefetch: 64, ..ServeOptions::default() };
@@ -47,23 +47,13 @@ async fn of_two_thousand_concurrent_calls_each_is_told_its_own_outcome() {
     assert_eq!(client.in_flight(), 0);
 }
 
-/// Makes a queue's process do nothing, or go on. It stays alive, so nobody is told.
-async fn queue_process(url: &str, queue: &str, verb: &str) {
-    let vhost = url.rsplit('/').next().unwrap();
-    let expression = format!(
-        r#"{{ok, Q}} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"{vhost}">>, queue, <<"{queue}">>)),
-           ok = sys:{verb}(amqqueue:get_pid(Q))."#
-    );
-    warren_rabbitmq::shared().await.unwrap().ctl(&["eval", &expression]).await.unwrap();
-}
-
 #[tokio::test]
 async fn a_queue_that_does_not_confirm_holds_back_no_news_of_others() {
-    let Some(url) = vhost("head-of-line").await else { return };
-    let (client, channel) = (client(&url).await, foreign(&url).await);
+    let Some(broker) = broker("head-of-line").await else { return };
+    let (client, channel) = (client(&broker.url).await, foreign(&broker.url).await);
     let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
     channel.queue_declare("test.work".into(), options, Default::default()).await.unwrap();
-    queue_process(&url, "test.work", "suspend").await;
+    broker.suspend_queue("test.work").await;
     let stuck = tokio::spawn({
         let client = client.clone();
         async move { client.call_with::<Work>(&1, within(PATIENCE)).await }
@@ -74,7 +64,7 @@ async fn a_queue_that_does_not_confirm_holds_back_no_news_of_others() {
         assert!(is_unroutable(&error), "{error}");
     }
     assert!(!stuck.is_finished());
-    queue_process(&url, "test.work", "resume").await;
+    broker.resume_queue("test.work").await;
     eventually("its request arrives", || async { ready(&channel, "test.work").await == 1 }).await;
     stuck.abort();
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use lapin::options::{QueueDeclareOptions, QueueDeleteOptions};
 use warren_rpc::{CallError, Context, ServeError, ServeOptions, Service, Status};
 
-use super::harness::{Outer, Work, client, foreign, soon, stateless, vhost};
+use super::harness::{Outer, Work, broker, client, foreign, soon, stateless};
 
 async fn reply(_: Arc<()>, _: Context, number: u32) -> Result<String, Status> {
     Ok(number.to_string())
@@ -13,8 +13,8 @@ async fn reply(_: Arc<()>, _: Context, number: u32) -> Result<String, Status> {
 
 #[tokio::test]
 async fn a_queue_that_exists_with_other_arguments_is_named_and_nothing_is_left_running() {
-    let Some(url) = vhost("other-arguments").await else { return };
-    let (client, channel) = (client(&url).await, foreign(&url).await);
+    let Some(broker) = broker("other-arguments").await else { return };
+    let (client, channel) = (client(&broker.url).await, foreign(&broker.url).await);
     let transient = QueueDeclareOptions::default();
     channel.queue_declare("test.outer".into(), transient, Default::default()).await.unwrap();
     let service = Service::new("test", "1.0.0", stateless()).method::<Work, _, _>(reply).method::<Outer, _, _>(reply);
@@ -30,8 +30,8 @@ async fn a_queue_that_exists_with_other_arguments_is_named_and_nothing_is_left_r
 
 #[tokio::test]
 async fn a_deleted_queue_is_told_and_the_other_methods_go_on() {
-    let Some(url) = vhost("deleted").await else { return };
-    let (client, channel) = (client(&url).await, foreign(&url).await);
+    let Some(broker) = broker("deleted").await else { return };
+    let (client, channel) = (client(&broker.url).await, foreign(&broker.url).await);
     let service = Service::new("test", "1.0.0", stateless()).method::<Work, _, _>(reply).method::<Outer, _, _>(reply);
     let mut running = service.serve(&client, ServeOptions::default()).await.unwrap();
     channel.queue_delete("test.work".into(), QueueDeleteOptions::default()).await.unwrap();

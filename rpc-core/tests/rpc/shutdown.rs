@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::{Notify, mpsc};
 use warren_rpc::{Context, ServeOptions, Service, Status};
 
-use super::harness::{PATIENCE, Work, client, eventually, foreign, named, ready, soon, stateless, vhost, within};
+use super::harness::{PATIENCE, Work, broker, client, eventually, foreign, named, ready, soon, stateless, within};
 
 /// Handlers tell that they started, and wait to be let go.
 struct Held {
@@ -28,12 +28,12 @@ async fn hold(held: Arc<Held>, context: Context, number: u32) -> Result<String, 
 
 #[tokio::test]
 async fn requests_in_flight_are_finished_and_answered_and_no_more_are_taken() {
-    let Some(url) = vhost("drain").await else { return };
+    let Some(broker) = broker("drain").await else { return };
     let (held, mut started) = held();
     let service = Service::new("test", "1.0.0", Arc::clone(&held)).method::<Work, _, _>(hold);
-    let server = client(&url).await;
+    let server = client(&broker.url).await;
     let running = service.serve(&server, ServeOptions { prefetch: 2, ..named("held") }).await.unwrap();
-    let caller = client(&url).await;
+    let caller = client(&broker.url).await;
     let call = |number| {
         let caller = caller.clone();
         tokio::spawn(async move { caller.call_with::<Work>(&number, within(PATIENCE)).await })
@@ -55,19 +55,19 @@ async fn requests_in_flight_are_finished_and_answered_and_no_more_are_taken() {
         assert_eq!(soon("a drained call", call).await.unwrap().unwrap(), format!("{number} by held"));
     }
     soon("the shutdown", shutdown).await.unwrap();
-    let channel = foreign(&url).await;
+    let channel = foreign(&broker.url).await;
     assert_eq!(ready(&channel, "test.work").await, 0);
 }
 
 #[tokio::test]
 async fn what_does_not_finish_within_the_drain_timeout_is_put_back_for_another() {
-    let Some(url) = vhost("put-back").await else { return };
+    let Some(broker) = broker("put-back").await else { return };
     let (held, mut started) = held();
     let service = Service::new("test", "1.0.0", held).method::<Work, _, _>(hold);
-    let server = client(&url).await;
+    let server = client(&broker.url).await;
     let options = ServeOptions { prefetch: 8, drain_timeout: Duration::from_millis(100), ..named("held") };
     let running = service.serve(&server, options).await.unwrap();
-    let caller = client(&url).await;
+    let caller = client(&broker.url).await;
     let calls: Vec<_> = (0..4_u32)
         .map(|number| {
             let caller = caller.clone();
@@ -78,7 +78,7 @@ async fn what_does_not_finish_within_the_drain_timeout_is_put_back_for_another()
         soon("all start", started.recv()).await.unwrap();
     }
     soon("the shutdown", running.shutdown()).await;
-    let channel = foreign(&url).await;
+    let channel = foreign(&broker.url).await;
     assert_eq!(ready(&channel, "test.work").await, 4, "all are back when the shutdown returns");
     let _free = service.serve(&server, named("free")).await.unwrap();
     for (call, number) in calls.into_iter().zip(0..) {
@@ -88,8 +88,8 @@ async fn what_does_not_finish_within_the_drain_timeout_is_put_back_for_another()
 
 #[tokio::test]
 async fn a_background_task_is_told_and_waited_for() {
-    let Some(url) = vhost("background").await else { return };
-    let client = client(&url).await;
+    let Some(broker) = broker("background").await else { return };
+    let client = client(&broker.url).await;
     let (told, mut told_rx) = mpsc::unbounded_channel();
     let service = Service::new("test", "1.0.0", Arc::new(told)).background(
         |_, shutdown, told: Arc<mpsc::UnboundedSender<&'static str>>| async move {
@@ -106,8 +106,8 @@ async fn a_background_task_is_told_and_waited_for() {
 
 #[tokio::test]
 async fn a_background_task_that_does_not_listen_is_dropped_after_the_drain_timeout() {
-    let Some(url) = vhost("deaf").await else { return };
-    let client = client(&url).await;
+    let Some(broker) = broker("deaf").await else { return };
+    let client = client(&broker.url).await;
     let alive = stateless();
     let service = Service::new("test", "1.0.0", Arc::clone(&alive)).background(|_, _, alive: Arc<()>| async move {
         std::future::pending::<()>().await;

@@ -11,8 +11,8 @@ use std::{
 use warren_proto::calculator::{
     Busca, Info, InfoRequest, InfoServico, Lookup, LookupRequest, Mean, Media, Number, Person, Soma, Sum, SumRequest,
 };
-use warren_rabbitmq::{Node, NodeOptions};
 use warren_rpc::{CallError, Client, ClientOptions, Code, Method, ServeOptions};
+use warren_testing::{OwnOptions, own_broker};
 
 /// Set for the run inside the namespace.
 const INSIDE: &str = "WARREN_TUTORIAL_INSIDE";
@@ -41,9 +41,7 @@ fn what_is_missing() -> Option<String> {
     let succeeds = |command: &mut Command| {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|s| s.success())
     };
-    if let [package, ..] = warren_rabbitmq::missing_packages()[..] {
-        Some(format!("{package} is not installed"))
-    } else if !succeeds(Command::new(python()).args(["-c", "import pika"])) {
+    if !succeeds(Command::new(python()).args(["-c", "import pika"])) {
         Some(format!("{} has no pika; {PYTHON} can name another", python()))
     } else if !succeeds(in_a_namespace(Path::new("ip")).args(["link", "set", "lo", "up"])) {
         Some("no network namespace can be made, or iproute2 is not installed".to_owned())
@@ -69,8 +67,9 @@ fn in_a_namespace(program: &Path) -> Command {
 async fn answer_the_tutorial() {
     let loopback = Command::new("ip").args(["link", "set", "lo", "up"]).status().unwrap();
     assert!(loopback.success());
-    let node = Node::start(NodeOptions { port: Some(5672), ..NodeOptions::default() }).await.unwrap();
-    let client = Client::connect(&node.url(), ClientOptions::default()).await.unwrap();
+    let options = OwnOptions { port: Some(5672), ..OwnOptions::default() };
+    let Some(broker) = own_broker(options).await else { return };
+    let client = Client::connect(&broker.url, ClientOptions::default()).await.unwrap();
     let running = warren_calculator::service().serve(&client, ServeOptions::default()).await.unwrap();
 
     let answers = ask_in_python().await;
@@ -84,7 +83,6 @@ async fn answer_the_tutorial() {
 
     running.shutdown().await;
     client.close().await;
-    node.stop().await.unwrap();
 }
 
 async fn ask_in_python() -> String {
@@ -98,8 +96,8 @@ async fn ask_in_python() -> String {
 
 #[tokio::test]
 async fn each_method_answers_under_both_of_its_names() {
-    let Some(node) = warren_rabbitmq::testing::node_or_skip().await else { return };
-    let client = Client::connect(&node.vhost("calculator").await.unwrap(), ClientOptions::default()).await.unwrap();
+    let Some(broker) = warren_testing::broker("calculator").await else { return };
+    let client = Client::connect(&broker.url, ClientOptions::default()).await.unwrap();
     let _running = warren_calculator::service().serve(&client, ServeOptions::default()).await.unwrap();
 
     let numbers = SumRequest { a: Number::Integer(10), b: Number::Float(0.5) };

@@ -1,4 +1,4 @@
-//! The methods over RabbitMQ.
+//! The methods over a broker.
 
 use warren_certificates::{Options, service};
 use warren_proto::certificates::{CodeRequest, Get, Issue, IssueRequest, Verify};
@@ -17,9 +17,8 @@ fn request() -> IssueRequest {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_certificate_is_issued_fetched_and_verified_over_the_broker() {
-    let Some(node) = warren_rabbitmq::testing::node_or_skip().await else { return };
-    let url = node.vhost("certificates").await.unwrap();
-    let client = Client::connect(&url, ClientOptions::default()).await.unwrap();
+    let Some(broker) = warren_testing::broker("certificates").await else { return };
+    let client = Client::connect(&broker.url, ClientOptions::default()).await.unwrap();
     let dir = tempfile::tempdir().unwrap();
     let service = service(dir.path(), Options::default()).await.unwrap();
     let running = service.serve(&client, ServeOptions::default()).await.unwrap();

@@ -85,9 +85,8 @@ async fn put_sum(client: &Client) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_submission_waits_for_a_runner_and_is_judged_and_told_once() {
-    let Some(node) = warren_rabbitmq::testing::node_or_skip().await else { return };
-    let url = node.vhost("grading").await.unwrap();
-    let (client, folder) = (client(&url).await, tempfile::tempdir().unwrap());
+    let Some(broker) = warren_testing::broker("grading").await else { return };
+    let (client, folder) = (client(&broker.url).await, tempfile::tempdir().unwrap());
     let (told, mut events) = mpsc::unbounded_channel();
     let listener = serve_listener(&client, told).await;
     let service = warren_grading::service(folder.path()).await.unwrap();
@@ -117,9 +116,8 @@ async fn a_submission_waits_for_a_runner_and_is_judged_and_told_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_refused_says_why() {
-    let Some(node) = warren_rabbitmq::testing::node_or_skip().await else { return };
-    let url = node.vhost("grading-refuses").await.unwrap();
-    let (client, folder) = (client(&url).await, tempfile::tempdir().unwrap());
+    let Some(broker) = warren_testing::broker("grading-refuses").await else { return };
+    let (client, folder) = (client(&broker.url).await, tempfile::tempdir().unwrap());
     let service = warren_grading::service(folder.path()).await.unwrap();
     let grading = service.serve(&client, ServeOptions::default()).await.unwrap();
     put_sum(&client).await;

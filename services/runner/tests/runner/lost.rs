@@ -1,4 +1,4 @@
-//! Runners that are killed while they judge, with the real grading: processes of their own, behind a real broker.
+//! Runners that are killed while they judge, with the real grading: processes of their own, on one broker.
 
 use std::{
     fs::{self, Permissions},
@@ -116,10 +116,9 @@ async fn kill_who_judges(runners: &mut Vec<RunnerProcess>) {
 
 #[tokio::test]
 async fn what_a_killed_runner_had_is_judged_by_another() {
-    let Some(node) = warren_rabbitmq::testing::node_or_skip().await else { return };
-    let url = node.vhost("runner-killed").await.unwrap();
-    let client = Client::connect(&url, ClientOptions::default()).await.unwrap();
-    let mut runners = vec![RunnerProcess::start(&url).await, RunnerProcess::start(&url).await];
+    let Some(broker) = warren_testing::broker("runner-killed").await else { return };
+    let client = Client::connect(&broker.url, ClientOptions::default()).await.unwrap();
+    let mut runners = vec![RunnerProcess::start(&broker.url).await, RunnerProcess::start(&broker.url).await];
     let data_dir = tempfile::tempdir().unwrap();
     let judged = hand_in(&client, data_dir.path(), "import time; time.sleep(5); print(5)").await;
     kill_who_judges(&mut runners).await;
@@ -129,15 +128,14 @@ async fn what_a_killed_runner_had_is_judged_by_another() {
 
 #[tokio::test]
 async fn a_submission_that_ends_three_runners_is_a_judge_error() {
-    let Some(node) = warren_rabbitmq::testing::node_or_skip().await else { return };
-    let url = node.vhost("runner-killer").await.unwrap();
-    let client = Client::connect(&url, ClientOptions::default()).await.unwrap();
-    let mut runners = vec![RunnerProcess::start(&url).await, RunnerProcess::start(&url).await];
+    let Some(broker) = warren_testing::broker("runner-killer").await else { return };
+    let client = Client::connect(&broker.url, ClientOptions::default()).await.unwrap();
+    let mut runners = vec![RunnerProcess::start(&broker.url).await, RunnerProcess::start(&broker.url).await];
     let data_dir = tempfile::tempdir().unwrap();
     let judged = hand_in(&client, data_dir.path(), "import time; time.sleep(1000)").await;
     for _ in 0..3 {
         kill_who_judges(&mut runners).await;
-        runners.push(RunnerProcess::start(&url).await);
+        runners.push(RunnerProcess::start(&broker.url).await);
     }
     let judgement = judged.await.unwrap();
     assert_eq!(judgement.verdict, Verdict::Je);

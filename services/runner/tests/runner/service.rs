@@ -41,9 +41,8 @@ fn request(package_sha256: &str, source: &str) -> JudgeRequest {
 
 #[tokio::test]
 async fn a_submission_is_judged_by_whoever_takes_it() {
-    let Some(node) = warren_rabbitmq::testing::node_or_skip().await else { return };
-    let url = node.vhost("runner").await.unwrap();
-    let client = Client::connect(&url, ClientOptions::default()).await.unwrap();
+    let Some(broker) = warren_testing::broker("runner").await else { return };
+    let client = Client::connect(&broker.url, ClientOptions::default()).await.unwrap();
     let patient = r#"{"Limits": {"TimeLimit": "20s"}}"#;
     let package = Arc::new(zip_of(&[("cases/1.in", "2 3"), ("cases/1.out", "5"), ("settings.json", patient)]));
     let problems = Service::new("problems", "1.0.0", Arc::clone(&package)).method::<Fetch, _, _>(fetch);

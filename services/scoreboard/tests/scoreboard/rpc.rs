@@ -21,18 +21,18 @@ struct Site {
     client: Client,
     running: Running,
     _store: tempfile::TempDir,
+    _broker: warren_testing::TestBroker,
 }
 
 impl Site {
-    /// Nothing where RabbitMQ is not installed: the test is then reported as skipped.
+    /// Nothing where a RabbitMQ was asked for and is not installed: the test is then reported as skipped.
     async fn start(test: &str) -> Option<Self> {
-        let node = warren_rabbitmq::testing::node_or_skip().await?;
-        let url = node.vhost(test).await.expect("a vhost");
-        let client = Client::connect(&url, ClientOptions::default()).await.expect("a connection");
+        let broker = warren_testing::broker(test).await?;
+        let client = Client::connect(&broker.url, ClientOptions::default()).await.expect("a connection");
         let store = tempfile::tempdir().expect("a directory");
         let service = warren_scoreboard::service(store.path()).await.expect("a store");
         let running = service.serve(&client, ServeOptions::default()).await.expect("an instance");
-        Some(Self { client, running, _store: store })
+        Some(Self { client, running, _store: store, _broker: broker })
     }
 
     async fn stop(self) {

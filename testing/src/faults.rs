@@ -1,0 +1,121 @@
+//! What a test does to its broker, and asks it.
+
+use warren_broker::{Broker, Tampering};
+use warren_rabbitmq::Node;
+
+use crate::{TestBroker, TestNode};
+
+/// A kind of broker.
+enum Kind<'a> {
+    Embedded(&'a Broker),
+    RabbitMq(&'a Node),
+}
+
+impl TestBroker {
+    fn kind(&self) -> Kind<'_> {
+        match (&self.embedded, &self.node) {
+            (Some(broker), _) => Kind::Embedded(broker),
+            (None, Some(TestNode::Shared(node))) => Kind::RabbitMq(node),
+            (None, Some(TestNode::Own(node))) => Kind::RabbitMq(node),
+            (None, None) => panic!("the test's broker was killed"),
+        }
+    }
+
+    /// The node, for what concerns all of it.
+    fn own_node(&self) -> &Node {
+        match &self.node {
+            Some(TestNode::Own(node)) => node,
+            _ => panic!("only an own broker, for others share this one"),
+        }
+    }
+
+    /// Ends it without a word to its clients: `kill -9` on RabbitMQ.
+    ///
+    /// # Panics
+    ///
+    /// If it is not an own broker ([`crate::own_broker`]), or is dead already.
+    pub async fn kill(&mut self) {
+        if self.embedded.take().is_none() {
+            self.own_node().kill().await.expect("the node can be killed");
+        }
+    }
+
+    /// Blocks publishers, as for want of memory. What a connection sends first may still be read.
+    ///
+    /// # Panics
+    ///
+    /// If it is not an own broker ([`crate::own_broker`]).
+    pub async fn block_publishers(&self) {
+        match self.kind() {
+            Kind::Embedded(broker) => broker.block_publishers("low on memory"),
+            Kind::RabbitMq(_) => self.limit_memory("0.00001").await,
+        }
+    }
+
+    /// Lets publishers go on.
+    ///
+    /// # Panics
+    ///
+    /// As [`TestBroker::block_publishers`].
+    pub async fn unblock_publishers(&self) {
+        match self.kind() {
+            Kind::Embedded(broker) => broker.unblock_publishers(),
+            Kind::RabbitMq(_) => self.limit_memory("0.9").await,
+        }
+    }
+
+    async fn limit_memory(&self, fraction: &str) {
+        let arguments = ["set_vm_memory_high_watermark", fraction];
+        self.own_node().ctl(&arguments).await.expect("the limit can be set");
+    }
+
+    /// Withholds the confirm of the next message to this queue; others are confirmed. On RabbitMQ the queue's process does nothing until
+    /// [`TestBroker::resume_queue`], and nobody is told; the embedded broker drops the confirm.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such queue.
+    pub async fn suspend_queue(&self, queue: &str) {
+        match self.kind() {
+            Kind::Embedded(broker) => broker.tamper_with_confirm(1, Tampering::Drop),
+            Kind::RabbitMq(node) => self.queue_process(node, queue, "suspend").await,
+        }
+    }
+
+    /// Lets the queue go on.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such queue.
+    pub async fn resume_queue(&self, queue: &str) {
+        match self.kind() {
+            Kind::Embedded(broker) => broker.stop_tampering(),
+            Kind::RabbitMq(node) => self.queue_process(node, queue, "resume").await,
+        }
+    }
+
+    async fn queue_process(&self, node: &Node, queue: &str, verb: &str) {
+        let vhost = &self.vhost;
+        let expression = format!(
+            r#"{{ok, Q}} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"{vhost}">>, queue, <<"{queue}">>)),
+               ok = sys:{verb}(amqqueue:get_pid(Q))."#
+        );
+        node.ctl(&["eval", &expression]).await.expect("the queue is there");
+    }
+
+    /// Whether a connection to this vhost is open whose client calls itself so.
+    ///
+    /// # Panics
+    ///
+    /// If the broker cannot be asked.
+    pub async fn is_connected(&self, name: &str) -> bool {
+        match self.kind() {
+            Kind::Embedded(broker) => broker.connections().iter().any(|one| one.name.as_deref() == Some(name)),
+            Kind::RabbitMq(node) => {
+                let listed = node.ctl(&["list_connections", "vhost", "client_properties"]).await;
+                let listed = listed.expect("connections can be listed");
+                listed.lines().any(|line| line.starts_with(&self.vhost) && line.contains(name))
+            }
+        }
+    }
+}
