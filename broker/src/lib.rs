@@ -60,3 +60,8 @@ pub use error::StartError;
 pub use fault::Tampering;
 pub use options::{Options, Permissions, UserOptions};
 pub use tls::TlsOptions;
+
+/// The examples of `docs/broker.md` are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/broker.md")]
+mod page {}

@@ -8,6 +8,7 @@ mod report;
 mod steps;
 mod tally;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -21,9 +22,14 @@ use tally::Tally;
 const PACKAGES: [&str; 9] =
     ["bubblewrap", "g++", "gcc", "iproute2", "poppler-utils", "procps", "python3", "python3-venv", "rabbitmq-server"];
 
+/// The library's suite: on the embedded broker unless told otherwise.
+const RPC: &[&str] = &["--package", "warren-rpc", "--test", "rpc"];
+/// The broker's, which runs on the embedded broker and on RabbitMQ 3 in one.
+const BROKER: &[&str] = &["--package", "warren-broker", "--test", "broker"];
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Also run what takes minutes: the tests marked `ignore`, and the library's on RabbitMQ 4 (root only)
+    /// Also run what takes minutes: the tests marked `ignore`, and the library's and the broker's on RabbitMQ 4 (root only)
     #[arg(long)]
     long: bool,
 }
@@ -60,8 +66,14 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         // What did not compile, or was killed, prints no result.
         tally.failed = tally.failed.max(1);
     }
+    report.step("the library on RabbitMQ 3", || {
+        on_rabbitmq("3", RPC, &skipped_file).run_and_read(|line| tally.read(line))
+    });
     if arguments.long {
-        report.step("the library on RabbitMQ 4", || on_rabbitmq_4().run_and_read(|line| tally.read(line)));
+        let suites = [RPC, BROKER].concat();
+        report.step("library and broker suite on RabbitMQ 4", || {
+            on_rabbitmq("4", &suites, &skipped_file).run_and_read(|line| tally.read(line))
+        });
     }
     tally.skipped = std::fs::read_to_string(&skipped_file)?.lines().map(str::to_owned).collect();
     Ok(report.finish(&tally, is_ci()))
@@ -72,9 +84,12 @@ fn test_step(long: bool) -> Step {
     if long { step.arguments(&["--", "--include-ignored"]) } else { step }
 }
 
-/// What the library promises on RabbitMQ 3, it promises on 4.
-fn on_rabbitmq_4() -> Step {
-    steps::cargo(&["test", "--package", "warren-rpc", "--test", "rpc"]).env(warren_rabbitmq::RABBITMQ_VERSION, "4")
+/// What the suites promise on the embedded broker, they promise on this RabbitMQ.
+fn on_rabbitmq(version: &str, suites: &[&str], skipped_file: &Path) -> Step {
+    steps::cargo(&["test", "--no-fail-fast"])
+        .arguments(suites)
+        .env(warren_debian::SKIPPED_FILE, skipped_file)
+        .env(warren_rabbitmq::RABBITMQ_VERSION, version)
 }
 
 /// Whether a machine runs this: a test that skips itself is a failure then.

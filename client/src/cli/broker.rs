@@ -1,6 +1,9 @@
 //! The flags of `warren broker`.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+};
 
 use clap::Args;
 
@@ -12,6 +15,21 @@ pub(crate) struct Broker {
     /// Where to listen. Port 0 takes a free one.
     #[arg(long, default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, 5672)), value_parser = address, value_name = "ADDRESS")]
     pub(crate) listen: SocketAddr,
+    /// Answer HTTP here: a page for people, RabbitMQ's management API for listing, Prometheus' metrics.
+    #[arg(long, value_parser = address, value_name = "ADDRESS")]
+    pub(crate) http: Option<SocketAddr>,
+    /// Listen for TLS here too.
+    #[arg(long, value_parser = address, value_name = "ADDRESS", requires = "tls_certificate", requires = "tls_key")]
+    pub(crate) tls_listen: Option<SocketAddr>,
+    /// The broker's certificate and what leads from it to a root, PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_listen")]
+    pub(crate) tls_certificate: Option<PathBuf>,
+    /// The certificate's private key, PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_listen")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Who signs clients' certificates, PEM: a client may then log in by the mechanism EXTERNAL.
+    #[arg(long, value_name = "FILE", requires = "tls_listen")]
+    pub(crate) tls_client_roots: Option<PathBuf>,
     /// Who may connect, and do everything; may be given several times. [default: guest:guest]
     #[arg(long = "user", value_parser = new_user, value_name = "NAME:PASSWORD")]
     pub(crate) users: Vec<NewUser>,

@@ -1,5 +1,5 @@
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read, Write},
     net::TcpListener,
     path::Path,
     process::Stdio,
@@ -73,8 +73,37 @@ fn a_wrong_flag_of_the_broker_is_named() {
         assert_eq!((ended.code, ended.stdout.as_str()), (2, ""), "{flags:?}: {}", ended.stderr);
         assert!(told.iter().all(|part| ended.stderr.contains(part)), "{flags:?}: {}", ended.stderr);
     }
+    let own = format!("127.0.0.1:{}", TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port());
+    let wrong = folder.path().join("wrong.pem").display().to_string();
+    std::fs::write(&wrong, "no certificate").unwrap();
+    let tls = ["--tls-listen", "127.0.0.1:0", "--tls-key", &wrong, "--tls-certificate"];
+    for (flags, told) in [
+        (vec!["--http", &taken], "--http"),
+        (vec!["--http", &own], "--http"),
+        (vec!["--tls-listen", "127.0.0.1:0"], "--tls-certificate"),
+        ([&tls[..], &["/nonexistent.pem"]].concat(), "--tls-certificate /nonexistent.pem: No such file"),
+        ([&tls[..], &[&wrong]].concat(), "--tls-"),
+    ] {
+        let ended = run(folder.path(), &[&["broker", "--listen", &own], &flags[..]].concat());
+        assert_eq!((ended.code, ended.stdout.as_str()), (2, ""), "{flags:?}: {}", ended.stderr);
+        assert!(ended.stderr.contains(told), "{flags:?}: {}", ended.stderr);
+    }
     let ended = run(folder.path(), &["broker", "--embedded"]);
     assert_eq!(ended.code, 2, "{}", ended.stderr);
+}
+
+#[test]
+fn a_broker_shows_itself_over_http() {
+    let folder = tempfile::tempdir().unwrap();
+    let (process, line) = broker(folder.path(), &["--http", "127.0.0.1:0", "-o", "json"]);
+    let printed: Value = serde_json::from_str(&line).unwrap();
+    let (_, address) = printed["http_url"].as_str().unwrap().split_once('@').unwrap();
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.0 200") && answer.contains("rabbitmq_connections"), "{answer}");
+    assert_eq!(process.terminate(), 0);
 }
 
 #[test]
@@ -82,7 +111,7 @@ fn in_a_repl_broker_tells_the_address() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = warren(folder.path());
     let mut repl = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    std::io::Write::write_all(repl.stdin.as_mut().unwrap(), b"broker\n").unwrap();
+    repl.stdin.as_mut().unwrap().write_all(b"broker\n").unwrap();
     let ended: Ended = repl.wait_with_output().unwrap().into();
     assert_eq!(ended.code, 2, "{}", ended.stderr);
     let (_, url) = ended.stderr.lines().next().unwrap().split_once("development): ").unwrap();
