@@ -23,9 +23,9 @@ const PACKAGES: [&str; 9] =
     ["bubblewrap", "g++", "gcc", "iproute2", "poppler-utils", "procps", "python3", "python3-venv", "rabbitmq-server"];
 
 /// The library's suite: on the embedded broker unless told otherwise.
-const RPC: &[&str] = &["--package", "warren-rpc", "--test", "rpc"];
+const RPC: &[&str] = &["--test", "rpc"];
 /// The broker's, which runs on the embedded broker and on RabbitMQ 3 in one.
-const BROKER: &[&str] = &["--package", "warren-broker", "--test", "broker"];
+const BROKER: &[&str] = &["--test", "broker"];
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -86,7 +86,8 @@ fn test_step(long: bool) -> Step {
 
 /// What the suites promise on the embedded broker, they promise on this RabbitMQ.
 fn on_rabbitmq(version: &str, suites: &[&str], skipped_file: &Path) -> Step {
-    steps::cargo(&["test", "--no-fail-fast"])
+    // The whole workspace, so that its build is the one that is there.
+    steps::cargo(&["test", "--workspace", "--no-fail-fast"])
         .arguments(suites)
         .env(warren_debian::SKIPPED_FILE, skipped_file)
         .env(warren_rabbitmq::RABBITMQ_VERSION, version)
