@@ -148,6 +148,10 @@ impl Broker {
     ///
     /// [`StartError`].
     ///
+    /// # Panics
+    ///
+    /// Outside a Tokio runtime with I/O and time.
+    ///
     /// # Cancel safety
     ///
     /// Dropping the future leaves nothing behind.

@@ -51,7 +51,7 @@ impl Counters {
     }
 }
 
-/// What is read of the counters: by whom it is shown only.
+/// Reading them: only what is shown over HTTP does.
 #[cfg(feature = "http")]
 impl Counters {
     pub(crate) fn get(&self, count: Count) -> u64 {

@@ -8,9 +8,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub enum Tampering {
     /// Nothing.
     None,
-    /// It is never sent. A delivery counts as given out: it comes back when its channel closes.
+    /// It is never sent. A delivery counts as given out: it comes back when its channel closes, and is lost to a consumer that does not ack.
     Drop,
-    /// It is sent twice. A delivery then has two delivery tags, as if it had been published twice.
+    /// It is sent twice, one after the other. A delivery then has two delivery tags, as if it had been published twice.
     Repeat,
 }
 

@@ -24,14 +24,14 @@
 //! With [`Options::http`] it shows itself: a page, the part of RabbitMQ's management API that `rabbitmqadmin` lists by, and Prometheus' metrics.
 //!
 //! Reading order, from the wire inwards: `wire` (bytes to commands), `connection` (`session`: what is said; `driver`: moving bytes; over
-//! `tls` too),
-//! `vhost` (the state machine behind one lock), `exchange`, `queue` and `channel` (its parts, pure), `outbox` (what is to be sent); beside it
-//! `http` (what there is to see).
+//! `tls` too), `vhost` (the state machine behind one lock), `exchange`, `queue` and `channel` (its parts, pure), `outbox` (what is to be sent); beside it
+//! `http` (what there is to see), `fault` (what goes wrong on demand). `README.md` says where what is added.
 //!
 //! Invariants:
-//! - nothing but `connection::driver`, `broker` and `http` does I/O;
+//! - nothing but `connection::driver`, `tls`, `broker` and `http` does I/O;
 //! - a vhost's lock comes before an outbox's, and nothing waits while it holds either;
-//! - a message is copied once when it comes in and once when it goes out; its properties are decoded only where they are changed.
+//! - a message's body is copied once when its frame comes in and at most once when it goes out; its properties are decoded only where they
+//!   are changed, or route it.
 
 mod auth;
 mod broker;

@@ -16,11 +16,12 @@ pub struct Options {
     pub vhosts: Vec<String>,
     /// Who may connect. Default: `guest` with the password `guest`, everywhere.
     pub users: Vec<UserOptions>,
-    /// What the broker proposes as heartbeat; a client may ask for less or none. Default: 60 s, as RabbitMQ.
+    /// What the broker proposes as heartbeat, in whole seconds; what the client answers holds, and zero is none. A client that is silent for
+    /// twice as long is cut off. Default: 60 s, as RabbitMQ.
     pub heartbeat: Duration,
-    /// The largest frame that is agreed to, in bytes. Default: 131,072, as RabbitMQ. At least 4,096.
+    /// The largest frame that is agreed to, in bytes; a larger one closes the connection (501). Default: 131,072, as RabbitMQ. At least 4,096.
     pub frame_max: u32,
-    /// The most channels of one connection. Default: 2,047, as RabbitMQ.
+    /// The most channels of one connection; one more closes the connection (530). Default: 2,047, as RabbitMQ. At least 1.
     pub channel_max: u16,
     /// The largest message body, in bytes; a larger one closes the channel (406). Default: 128 MiB, as RabbitMQ 3.
     pub body_bytes_max: u64,
@@ -81,14 +82,15 @@ impl UserOptions {
 }
 
 /// What a user may do in a vhost: regular expressions that are looked for in a resource's name, so anchor them (`^mine-`). An empty one
-/// matches nothing. The default exchange is called `amq.default` here.
+/// matches nothing. The default exchange is called `amq.default` here. Their syntax is that of the crate `regex`, which has no look-around and
+/// no references back; RabbitMQ's has both.
 #[derive(Debug, Clone)]
 pub struct Permissions {
     /// To declare and delete.
     pub configure: String,
     /// To publish to, and to bind as a destination.
     pub write: String,
-    /// To consume from, purge, and bind from.
+    /// To consume and get from, purge, and bind from.
     pub read: String,
 }
 

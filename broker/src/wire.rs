@@ -3,6 +3,7 @@
 //! - [`frame`]: where a frame begins and ends;
 //! - [`decoder`]: frames to [`decoder::Command`]s, contents assembled;
 //! - [`properties`]: what the broker needs of a property block, read in place;
+//! - [`nesting`]: field tables, looked at before the codec recurses into them;
 //! - [`encode`]: what the broker sends.
 //!
 //! Methods go through the codec of `amq-protocol`, except the two that come with every message (`basic.publish` and `basic.ack`), which are read in place.

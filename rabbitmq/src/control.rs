@@ -49,6 +49,10 @@ impl Node {
     /// # Errors
     ///
     /// As [`Node::ctl`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Node::ctl`].
     pub async fn vhost(&self, name: &str) -> Result<String, ControlError> {
         Ok(self.vhosts(name, 1).await?.remove(0))
     }
@@ -57,6 +61,10 @@ impl Node {
     /// each want a vhost.
     ///
     /// # Errors
+    ///
+    /// As [`Node::ctl`].
+    ///
+    /// # Cancel safety
     ///
     /// As [`Node::ctl`].
     pub async fn vhosts(&self, name: &str, count: usize) -> Result<Vec<String>, ControlError> {

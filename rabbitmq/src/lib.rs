@@ -1,4 +1,4 @@
-//! Private RabbitMQ nodes as child processes, for tests, benchmarks and first tries.
+//! Private RabbitMQ nodes as child processes, for tests, benchmarks and `cargo xtask broker`.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {

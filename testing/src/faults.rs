@@ -33,7 +33,7 @@ impl TestBroker {
     ///
     /// # Panics
     ///
-    /// If it is not an own broker ([`crate::own_broker`]), or is dead already.
+    /// If it is a RabbitMQ that others share, or is dead already: take an own broker ([`crate::own_broker`]).
     pub async fn kill(&mut self) {
         if self.embedded.take().is_none() {
             self.own_node().kill().await.expect("the node can be killed");
@@ -44,7 +44,7 @@ impl TestBroker {
     ///
     /// # Panics
     ///
-    /// If it is not an own broker ([`crate::own_broker`]).
+    /// If it is a RabbitMQ that others share: take an own broker ([`crate::own_broker`]).
     pub async fn block_publishers(&self) {
         match self.kind() {
             Kind::Embedded(broker) => broker.block_publishers("low on memory"),
@@ -69,12 +69,13 @@ impl TestBroker {
         self.own_node().ctl(&arguments).await.expect("the limit can be set");
     }
 
-    /// Withholds the confirm of the next message to this queue; others are confirmed. On RabbitMQ the queue's process does nothing until
-    /// [`TestBroker::resume_queue`], and nobody is told; the embedded broker drops the confirm.
+    /// Withholds the confirm of the next message, which has to be one to this queue; those after it are confirmed if they go elsewhere. On
+    /// RabbitMQ the queue's process does nothing until [`TestBroker::resume_queue`], and nobody is told; the embedded broker drops the next
+    /// confirm for good, of whichever queue it is.
     ///
     /// # Panics
     ///
-    /// If there is no such queue.
+    /// If there is no such queue on RabbitMQ.
     pub async fn suspend_queue(&self, queue: &str) {
         match self.kind() {
             Kind::Embedded(broker) => broker.tamper_with_confirm(1, Tampering::Drop),
@@ -82,11 +83,11 @@ impl TestBroker {
         }
     }
 
-    /// Lets the queue go on.
+    /// Lets the queue go on. What RabbitMQ withheld it confirms then; what the embedded broker dropped stays dropped.
     ///
     /// # Panics
     ///
-    /// If there is no such queue.
+    /// As [`TestBroker::suspend_queue`].
     pub async fn resume_queue(&self, queue: &str) {
         match self.kind() {
             Kind::Embedded(broker) => broker.stop_tampering(),

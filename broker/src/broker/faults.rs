@@ -32,6 +32,10 @@ impl Broker {
     }
 
     /// Cuts a connection without a word, and returns when everything it held is given back. One that is gone is left alone.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future ends the waiting only.
     pub async fn cut(&self, id: ConnectionId) {
         if let Some(control) = self.control(id) {
             control.cut();
@@ -40,6 +44,10 @@ impl Broker {
     }
 
     /// Cuts every connection without a word, and returns when everything they held is given back.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Broker::cut`].
     pub async fn cut_all(&self) {
         let controls = self.controls();
         controls.iter().for_each(|control| control.cut());
@@ -80,7 +88,7 @@ impl Broker {
         self.controls().iter().for_each(|control| control.outbox.wake());
     }
 
-    /// Tampers with the `nth` delivery from now (1: the next) of a queue, in any vhost.
+    /// Tampers with the `nth` delivery from now (1: the next) of a queue, in any vhost, to a consumer: what `basic.get` fetches does not count.
     pub fn tamper_with_delivery(&self, queue: &str, nth: u64, tampering: Tampering) {
         self.shared.faults.plan_delivery(queue, nth, tampering);
     }
@@ -90,7 +98,8 @@ impl Broker {
         self.shared.faults.plan_confirm(nth, tampering);
     }
 
-    /// Drops and repeats deliveries and confirms at random, by shares of one: the same for the same seed and the same order of events.
+    /// Drops and repeats deliveries and confirms at random, by shares of one: the same for the same seed and the same order of events. What
+    /// is planned by number comes first.
     pub fn tamper_at_random(&self, seed: u64, drop_share: f64, repeat_share: f64) {
         self.shared.faults.randomize(seed, drop_share, repeat_share);
     }

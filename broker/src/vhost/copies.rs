@@ -1,7 +1,8 @@
 //! Sender-selected distribution: more routing keys in the headers `CC` and `BCC`, of which consumers never see the second (RabbitMQ's
 //! documentation, "Sender-selected Distribution").
 //!
-//! A message keeps its `BCC` as long as it is here, since a dead letter follows it again; it is left out where the message is sent.
+//! A message keeps its `BCC` as long as it is here, since a dead letter follows it again; it is left out where the message is sent. What else
+//! is changed there, a quorum queue's `x-delivery-count`, is changed with it, so that the properties are decoded once.
 
 use std::collections::BTreeMap;
 

@@ -13,7 +13,8 @@ use clap::Args;
 #[derive(Args, Debug)]
 pub(crate) struct Broker {
     /// Where to listen. Port 0 takes a free one.
-    #[arg(long, default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, 5672)), value_parser = address, value_name = "ADDRESS")]
+    #[arg(long, value_parser = address, value_name = "ADDRESS")]
+    #[arg(default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, 5672)))]
     pub(crate) listen: SocketAddr,
     /// Answer HTTP here: a page for people, RabbitMQ's management API for listing, Prometheus' metrics.
     #[arg(long, value_parser = address, value_name = "ADDRESS")]
@@ -36,7 +37,7 @@ pub(crate) struct Broker {
     /// A virtual host beside `/`; may be given several times.
     #[arg(long = "vhost", value_parser = vhost, value_name = "NAME")]
     pub(crate) vhosts: Vec<String>,
-    /// Refuse transient queues that are not exclusive, as later RabbitMQ 4 can.
+    /// Refuse transient queues that are not exclusive, as a RabbitMQ 4 that permits no deprecated feature.
     #[arg(long)]
     pub(crate) strict: bool,
     /// The largest message body, in bytes. [default: 134217728]
