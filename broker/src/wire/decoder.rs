@@ -96,7 +96,7 @@ impl Decoder {
                     self.frame(frame, commands)?;
                     at += length;
                 }
-                Next::Incomplete(_) => return Ok(at),
+                Next::Incomplete => return Ok(at),
                 Next::TooLarge { kind, payload_bytes } => {
                     let limit = self.frame_max - frame::OVERHEAD;
                     let text = format!("type {kind}, all octets = <<>>: {{frame_too_large,{payload_bytes},{limit}}}");

@@ -21,8 +21,8 @@ pub(crate) struct Frame<'a> {
 pub(crate) enum Next<'a> {
     /// A frame, and how many bytes it took.
     Frame(Frame<'a>, usize),
-    /// The rest of the frame is not there yet; it takes so many bytes in all, as far as that is known.
-    Incomplete(usize),
+    /// The rest of the frame is not there yet.
+    Incomplete,
     /// The payload is longer than was agreed on.
     TooLarge { kind: u8, payload_bytes: usize },
     /// The end mark is not where the length says it is.
@@ -31,7 +31,7 @@ pub(crate) enum Next<'a> {
 
 /// The first frame in `bytes`. `frame_max` is in bytes, with [`OVERHEAD`].
 pub(crate) fn next(bytes: &[u8], frame_max: usize) -> Next<'_> {
-    let Some((head, rest)) = bytes.split_first_chunk::<7>() else { return Next::Incomplete(OVERHEAD) };
+    let Some((head, rest)) = bytes.split_first_chunk::<7>() else { return Next::Incomplete };
     let kind = head[0];
     let channel = u16::from_be_bytes([head[1], head[2]]);
     let payload_bytes = u32::from_be_bytes([head[3], head[4], head[5], head[6]]) as usize;
@@ -40,7 +40,7 @@ pub(crate) fn next(bytes: &[u8], frame_max: usize) -> Next<'_> {
         return Next::TooLarge { kind, payload_bytes };
     }
     if rest.len() <= payload_bytes {
-        return Next::Incomplete(payload_bytes + OVERHEAD);
+        return Next::Incomplete;
     }
     if rest[payload_bytes] != END {
         return Next::NoEnd { kind, found: rest[payload_bytes] };
@@ -58,8 +58,8 @@ mod tests {
     fn a_frame_is_found_and_measured() {
         let frame = Frame { kind: HEARTBEAT, channel: 0, payload: &[] };
         assert_eq!(next(&BEAT, 4096), Next::Frame(frame, 8));
-        assert_eq!(next(&BEAT[..7], 4096), Next::Incomplete(8));
-        assert_eq!(next(&BEAT[..3], 4096), Next::Incomplete(8));
+        assert_eq!(next(&BEAT[..7], 4096), Next::Incomplete);
+        assert_eq!(next(&BEAT[..3], 4096), Next::Incomplete);
     }
 
     #[test]

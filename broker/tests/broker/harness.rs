@@ -54,7 +54,7 @@ impl Target {
         let node = warren_rabbitmq::testing::node_or_skip().await?;
         let url = fresh_vhost(node).await;
         let vhost = url.rsplit('/').next().unwrap().to_owned();
-        let is_4 = std::env::var(warren_rabbitmq::RABBITMQ_VERSION).is_ok_and(|version| version == "4");
+        let is_4 = warren_rabbitmq::wanted() == Some(warren_rabbitmq::Flavour::Trixie);
         let flavour = if is_4 { Flavour::RabbitMq4 } else { Flavour::RabbitMq3 };
         Some(Target { flavour, url, vhost, _embedded: None })
     }

@@ -9,15 +9,7 @@ use tokio::net::TcpStream;
 use warren_broker::{Broker, Options};
 
 use crate::harness::*;
-
-fn frame(kind: u8, channel: u16, payload: &[u8]) -> Vec<u8> {
-    let mut bytes = vec![kind];
-    bytes.extend(channel.to_be_bytes());
-    bytes.extend(u32::try_from(payload.len()).unwrap().to_be_bytes());
-    bytes.extend(payload);
-    bytes.push(0xCE);
-    bytes
-}
+use crate::raw::frame;
 
 /// What opens a connection to `/` and channel 1, without waiting for a word.
 fn opening() -> Vec<u8> {

@@ -5,6 +5,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::harness::*;
+use crate::raw::{connect, frame};
 use Ending::{Channel, Connection, Cut, Goes, Stuck};
 
 conformance!(
@@ -28,15 +29,6 @@ enum Ending {
     Goes,
     /// Neither: a stuck connection. Never right.
     Stuck,
-}
-
-pub(crate) fn frame(kind: u8, channel: u16, payload: &[u8]) -> Vec<u8> {
-    let mut bytes = vec![kind];
-    bytes.extend(channel.to_be_bytes());
-    bytes.extend(u32::try_from(payload.len()).unwrap().to_be_bytes());
-    bytes.extend(payload);
-    bytes.push(0xCE);
-    bytes
 }
 
 fn method(channel: u16, class: u8, method: u8, fields: &[u8]) -> Vec<u8> {
@@ -64,7 +56,7 @@ fn tune_ok() -> Vec<u8> {
 }
 
 fn open(target: &Target) -> Vec<u8> {
-    let vhost = if target.vhost == "%2f" { "/" } else { &target.vhost };
+    let vhost = &target.vhost;
     method(0, 10, 40, &[&[u8::try_from(vhost.len()).unwrap()], vhost.as_bytes(), &[0, 0]].concat())
 }
 
@@ -76,11 +68,6 @@ fn content_header(channel: u16, class: u8, body_bytes: u8, properties: &[u8]) ->
 /// Answered on an open channel that has nothing against it.
 fn probe() -> Vec<u8> {
     method(1, 60, 10, QOS)
-}
-
-async fn connect(target: &Target) -> TcpStream {
-    let address = target.url.split('@').nth(1).unwrap().split('/').next().unwrap();
-    TcpStream::connect(address).await.unwrap()
 }
 
 /// Sends bytes, and reads how it ends.

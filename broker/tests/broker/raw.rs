@@ -8,6 +8,22 @@ use tokio::net::TcpStream;
 
 use crate::harness::*;
 
+/// A frame of any type, with any payload.
+pub(crate) fn frame(kind: u8, channel: u16, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![kind];
+    bytes.extend(channel.to_be_bytes());
+    bytes.extend(u32::try_from(payload.len()).unwrap().to_be_bytes());
+    bytes.extend(payload);
+    bytes.push(0xCE);
+    bytes
+}
+
+/// A bare socket.
+pub(crate) async fn connect(target: &Target) -> TcpStream {
+    let address = target.url.split('@').nth(1).unwrap().split('/').next().unwrap();
+    TcpStream::connect(address).await.unwrap()
+}
+
 /// A bare connection.
 pub(crate) struct Raw {
     pub(crate) stream: TcpStream,
@@ -16,8 +32,7 @@ pub(crate) struct Raw {
 
 impl Raw {
     pub(crate) async fn connect(target: &Target) -> Raw {
-        let address = target.url.split('@').nth(1).unwrap().split('/').next().unwrap().to_owned();
-        Raw { stream: TcpStream::connect(address).await.unwrap(), bytes: Vec::new() }
+        Raw { stream: connect(target).await, bytes: Vec::new() }
     }
 
     /// Connected, with a vhost open.
@@ -27,8 +42,7 @@ impl Raw {
         raw.method().await;
         let tune = connection::TuneOk { channel_max, frame_max: 8192, heartbeat };
         raw.send(0, AMQPClass::Connection(connection::AMQPMethod::TuneOk(tune))).await;
-        let vhost = if target.vhost == "%2f" { "/" } else { &target.vhost };
-        let open = connection::Open { virtual_host: vhost.into() };
+        let open = connection::Open { virtual_host: target.vhost.as_str().into() };
         raw.send(0, AMQPClass::Connection(connection::AMQPMethod::Open(open))).await;
         let opened = raw.method().await;
         assert!(matches!(opened, AMQPClass::Connection(connection::AMQPMethod::OpenOk(_))), "{opened:?}");
@@ -72,10 +86,7 @@ impl Raw {
         let method = [&[0, 60, 0, 40, 0, 0][..], &short(exchange), &short(key), &[flags]].concat();
         let header = [&[0, 60, 0, 0][..], &(body.len() as u64).to_be_bytes(), properties].concat();
         for (kind, payload) in [(1, &method[..]), (2, &header[..]), (3, body)] {
-            let [high, low] = number.to_be_bytes();
-            let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
-            let frame = [&[kind, high, low][..], &length, payload, &[0xCE]].concat();
-            self.stream.write_all(&frame).await.unwrap();
+            self.stream.write_all(&frame(kind, number, payload)).await.unwrap();
         }
     }
 

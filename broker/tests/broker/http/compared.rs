@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use serde_json::Value;
 use warren_broker::Broker;
-use warren_rabbitmq::{Flavour, Node, NodeOptions, RABBITMQ_VERSION};
+use warren_rabbitmq::{Flavour, Node, NodeOptions, wanted};
 
 use super::client::{get, request};
 use super::topology::{PLAIN_STATS, Topology};
@@ -113,7 +113,7 @@ impl Shown {
 }
 
 fn is_4() -> bool {
-    std::env::var(RABBITMQ_VERSION).is_ok_and(|version| version == "4")
+    wanted() == Some(Flavour::Trixie)
 }
 
 fn free_ports<const N: usize>() -> [u16; N] {
