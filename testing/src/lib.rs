@@ -26,9 +26,9 @@ pub struct TestBroker {
     /// Where to connect.
     pub url: String,
     /// The vhost's name.
-    pub vhost: String,
+    vhost: String,
     /// The embedded broker, if it is one.
-    pub embedded: Option<Broker>,
+    embedded: Option<Broker>,
     node: Option<TestNode>,
 }
 
@@ -55,7 +55,7 @@ pub struct OwnOptions {
 /// If the broker does not start.
 pub async fn broker(test: &str) -> Option<TestBroker> {
     match warren_rabbitmq::wanted() {
-        None => Some(TestBroker::embedded().await),
+        None => Some(TestBroker::embedded(Options::default()).await),
         Some(_) => TestBroker::rabbitmq(test).await,
     }
 }
@@ -71,7 +71,7 @@ pub async fn own_broker(options: OwnOptions) -> Option<TestBroker> {
         let mut embedded = Options::default();
         embedded.listen.set_port(options.port.unwrap_or_default());
         embedded.body_bytes_max = options.body_bytes_max.map_or(embedded.body_bytes_max, u64::from);
-        return Some(TestBroker::embedded_with(embedded).await);
+        return Some(TestBroker::embedded(embedded).await);
     };
     let configuration = options.body_bytes_max.map(|bytes| format!("max_message_size = {bytes}"));
     let node = NodeOptions {
@@ -94,26 +94,13 @@ pub async fn own_broker(options: OwnOptions) -> Option<TestBroker> {
 }
 
 impl TestBroker {
-    /// The embedded broker, whatever `WARREN_RABBITMQ` says.
-    ///
-    /// # Panics
-    ///
-    /// If it does not start.
-    pub async fn embedded() -> TestBroker {
-        Self::embedded_with(Options::default()).await
-    }
-
-    async fn embedded_with(options: Options) -> TestBroker {
+    async fn embedded(options: Options) -> TestBroker {
         let broker = Broker::start(options).await.expect("the embedded broker starts");
         TestBroker { url: broker.url(), vhost: "/".to_owned(), embedded: Some(broker), node: None }
     }
 
-    /// A vhost of the RabbitMQ that `WARREN_RABBITMQ` names: without it, the installed one. `None` as [`broker`].
-    ///
-    /// # Panics
-    ///
-    /// If it is installed and does not start.
-    pub async fn rabbitmq(test: &str) -> Option<TestBroker> {
+    /// A vhost of the node that the program's tests share. `None` as [`broker`].
+    async fn rabbitmq(test: &str) -> Option<TestBroker> {
         let node = warren_rabbitmq::testing::node_or_skip().await?;
         let url = node.vhost(test).await.expect("a vhost can be made");
         let vhost = url.rsplit('/').next().unwrap_or_default().to_owned();

@@ -56,7 +56,10 @@ fn exchange_types() -> Value {
 }
 
 fn listeners(app: &App) -> Value {
-    let listener = |protocol: &str, address: std::net::SocketAddr| json!({ "node": NODE, "protocol": protocol, "ip_address": address.ip().to_string(), "port": address.port() });
+    let listener = |protocol: &str, address: std::net::SocketAddr| {
+        let (ip, port) = (address.ip().to_string(), address.port());
+        json!({ "node": NODE, "protocol": protocol, "ip_address": ip, "port": port })
+    };
     let tls = app.amqp.tls.map(|address| listener("amqp/ssl", address));
     [listener("amqp", app.amqp.plain)].into_iter().chain(tls).chain([listener("http", app.http)]).collect()
 }
