@@ -1,5 +1,5 @@
-//! Opens many connections by bare sockets and holds them; on a line of standard input it asks every one whether it still lives.
-//! `cargo run --release -p warren-broker --example connections -- ADDRESS [CONNECTIONS]`.
+//! Opens many connections by bare sockets and holds them; on a line of standard input it asks every one whether it
+//! still lives. `cargo run --release -p warren-broker --example connections -- ADDRESS [CONNECTIONS]`.
 
 #![expect(clippy::print_stdout, reason = "the bench reads how far it is")]
 

@@ -1,5 +1,5 @@
-//! Fills a queue, and purges it when a line comes on standard input: what `cargo xtask bench broker` weighs a broker with.
-//! `cargo run --release -p warren-broker --example fill -- URL [MESSAGES]`.
+//! Fills a queue, and purges it when a line comes on standard input: what `cargo xtask bench broker` weighs a broker
+//! with. `cargo run --release -p warren-broker --example fill -- URL [MESSAGES]`.
 
 #![expect(clippy::print_stdout, reason = "the bench reads how far it is")]
 

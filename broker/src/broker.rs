@@ -215,7 +215,8 @@ impl Broker {
         self.url_with("amqp", self.addresses.plain, vhost)
     }
 
-    /// The address of the vhost `/` over TLS, for the first user, if [`Options::tls`] is set: `amqps://guest:guest@127.0.0.1:24818/%2f`.
+    /// The address of the vhost `/` over TLS, for the first user, if [`Options::tls`] is set:
+    /// `amqps://guest:guest@127.0.0.1:24818/%2f`.
     #[must_use]
     pub fn tls_url(&self) -> Option<String> {
         self.addresses.tls.map(|address| self.url_with("amqps", address, "/"))
@@ -243,7 +244,8 @@ impl Broker {
         self.listening.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Stops in order: nobody can connect any more, and clients are told to go (320). One that does not answer is cut off after a second.
+    /// Stops in order: nobody can connect any more, and clients are told to go (320). One that does not answer is cut
+    /// off after a second.
     ///
     /// # Cancel safety
     ///

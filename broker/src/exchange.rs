@@ -143,8 +143,8 @@ impl Exchange {
         removed
     }
 
-    /// Calls `found` with every destination of the message under its routing key and `copies` (the keys in its `CC` and `BCC`). One
-    /// destination may come more than once.
+    /// Calls `found` with every destination of the message under its routing key and `copies` (the keys in its `CC` and
+    /// `BCC`). One destination may come more than once.
     pub(crate) fn route(&self, message: &Message, copies: &[Vec<u8>], mut found: impl FnMut(&Destination)) {
         let keys = std::iter::once(message.routing_key()).chain(copies.iter().map(Vec::as_slice));
         match &self.index {

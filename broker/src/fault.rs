@@ -1,4 +1,5 @@
-//! Faults on demand: what goes wrong with deliveries and confirms. What goes wrong with connections stands at [`crate::Broker`].
+//! Faults on demand: what goes wrong with deliveries and confirms. What goes wrong with connections stands at
+//! [`crate::Broker`].
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,7 +9,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub enum Tampering {
     /// Nothing.
     None,
-    /// It is never sent. A delivery counts as given out: it comes back when its channel closes, and is lost to a consumer that does not ack.
+    /// It is never sent. A delivery counts as given out: it comes back when its channel closes, and is lost to a
+    /// consumer that does not ack.
     Drop,
     /// It is sent twice, one after the other. A delivery then has two delivery tags, as if it had been published twice.
     Repeat,

@@ -1,6 +1,7 @@
 //! What there is to see over HTTP: a page for people, RabbitMQ's management API for listing, and Prometheus' metrics.
 //!
-//! Nothing here changes anything, so there is nothing to forge. Every answer is made of a snapshot ([`crate::vhost::snapshot`]).
+//! Nothing here changes anything, so there is nothing to forge. Every answer is made of a snapshot
+//! ([`crate::vhost::snapshot`]).
 //!
 //! - [`viewer`]: who looks, and what they may see;
 //! - [`rates`]: how fast what grows;

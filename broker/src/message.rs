@@ -9,7 +9,8 @@ use crate::wire::properties::{self, Properties};
 #[derive(Debug)]
 pub(crate) struct Message {
     exchange: Arc<str>,
-    /// Routing key, property block and body, one after the other: a million small messages are a million allocations, not three.
+    /// Routing key, property block and body, one after the other: a million small messages are a million allocations,
+    /// not three.
     content: Box<[u8]>,
     properties_bytes: u32,
     routing_key_bytes: u8,
@@ -105,7 +106,8 @@ impl Message {
         self.content.len()
     }
 
-    /// How long it may wait in a queue, in milliseconds, if it says so. RabbitMQ checks the text when the message is published.
+    /// How long it may wait in a queue, in milliseconds, if it says so. RabbitMQ checks the text when the message is
+    /// published.
     pub(crate) fn expiration_ms(&self) -> Option<u64> {
         let expiration = properties::read(self.properties()).ok()?.expiration?;
         std::str::from_utf8(expiration).ok()?.parse().ok()

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::TlsOptions;
 
-/// How a broker is started. The default is a broker for tests: any free port on 127.0.0.1, the vhost `/`, and `guest` with the password `guest`.
+/// How a broker is started. The default is a broker for tests: any free port on 127.0.0.1, the vhost `/`, and `guest`
+/// with the password `guest`.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Where to listen. Port 0, the default, takes a free one.
@@ -16,23 +17,24 @@ pub struct Options {
     pub vhosts: Vec<String>,
     /// Who may connect. Default: `guest` with the password `guest`, everywhere.
     pub users: Vec<UserOptions>,
-    /// What the broker proposes as heartbeat, in whole seconds; what the client answers holds, and zero is none. A client that is silent for
-    /// twice as long is cut off. Default: 60 s, as RabbitMQ.
+    /// What the broker proposes as heartbeat, in whole seconds; what the client answers holds, and zero is none. A
+    /// client that is silent for twice as long is cut off. Default: 60 s, as RabbitMQ.
     pub heartbeat: Duration,
-    /// The largest frame that is agreed to, in bytes; a larger one closes the connection (501). Default: 131,072, as RabbitMQ. At least 4,096.
+    /// The largest frame that is agreed to, in bytes; a larger one closes the connection (501). Default: 131,072, as
+    /// RabbitMQ. At least 4,096.
     pub frame_max: u32,
-    /// The most channels of one connection; one more closes the connection (530). Default: 2,047, as RabbitMQ. At least 1.
+    /// The most channels of a connection; one more closes it (530). Default: 2,047, as RabbitMQ. At least 1.
     pub channel_max: u16,
     /// The largest message body, in bytes; a larger one closes the channel (406). Default: 128 MiB, as RabbitMQ 3.
     pub body_bytes_max: u64,
     /// When so many bytes wait to be read by a client, its consumers are given nothing more. Default: 1 MiB.
     pub outbox_bytes_max: usize,
-    /// Where to answer HTTP: a page for people, RabbitMQ's management API for listing, Prometheus' metrics. Port 0 takes a free one. Anyone
-    /// who reaches it reads the metrics without a password. Default: nowhere.
+    /// Where to answer HTTP: a page for people, RabbitMQ's management API for listing, Prometheus' metrics. Port 0
+    /// takes a free one. Anyone who reaches it reads the metrics without a password. Default: nowhere.
     #[cfg(feature = "http")]
     pub http: Option<SocketAddr>,
-    /// Refuses transient queues that are not exclusive (541), as a RabbitMQ 4 does whose `deprecated_features.permit.transient_nonexcl_queues`
-    /// is false. Default: false.
+    /// Refuses transient queues that are not exclusive (541), as a RabbitMQ 4 does whose
+    /// `deprecated_features.permit.transient_nonexcl_queues` is false. Default: false.
     pub strict: bool,
 }
 
@@ -81,9 +83,9 @@ impl UserOptions {
     }
 }
 
-/// What a user may do in a vhost: regular expressions that are looked for in a resource's name, so anchor them (`^mine-`). An empty one
-/// matches nothing. The default exchange is called `amq.default` here. Their syntax is that of the crate `regex`, which has no look-around and
-/// no references back; RabbitMQ's has both.
+/// What a user may do in a vhost: regular expressions that are looked for in a resource's name, so anchor them
+/// (`^mine-`). An empty one matches nothing. The default exchange is called `amq.default` here. Their syntax is that of
+/// the crate `regex`, which has no look-around and no references back; RabbitMQ's has both.
 #[derive(Debug, Clone)]
 pub struct Permissions {
     /// To declare and delete.

@@ -25,9 +25,10 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Where the broker listens for TLS, and with which certificates.
 ///
-/// With [`TlsOptions::client_roots`], clients may log in by the mechanism EXTERNAL: the user is then the certificate's common name (RabbitMQ's
-/// plugin `rabbitmq_auth_mechanism_ssl` with `ssl_cert_login_from = common_name`; its default is the whole distinguished name), several of
-/// them joined by commas. It has to be one of [`Options::users`](crate::Options::users), whose password is not asked for.
+/// With [`TlsOptions::client_roots`], clients may log in by the mechanism EXTERNAL: the user is then the certificate's
+/// common name (RabbitMQ's plugin `rabbitmq_auth_mechanism_ssl` with `ssl_cert_login_from = common_name`; its default
+/// is the whole distinguished name), several of them joined by commas. It has to be one of
+/// [`Options::users`](crate::Options::users), whose password is not asked for.
 #[derive(Clone)]
 pub struct TlsOptions {
     /// Where to listen. Default: any free port on 127.0.0.1.
@@ -36,7 +37,8 @@ pub struct TlsOptions {
     pub certificates: Vec<u8>,
     /// The certificate's private key, as PEM: PKCS #8, PKCS #1 or SEC 1.
     pub key: Vec<u8>,
-    /// Whose signature on a client's certificate counts, as PEM. None, the default: no client is asked for a certificate.
+    /// Whose signature on a client's certificate counts, as PEM. None, the default: no client is asked for a
+    /// certificate.
     pub client_roots: Option<Vec<u8>>,
     /// Whether a client without a certificate is refused (RabbitMQ's `fail_if_no_peer_cert`). Default: false.
     pub require_client_certificate: bool,
@@ -73,8 +75,8 @@ impl fmt::Debug for TlsOptions {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Transport {
     pub(crate) is_tls: bool,
-    /// The mechanism EXTERNAL is offered: to every TLS client where certificates are asked for, as RabbitMQ does, also to one without: it
-    /// then reads that its login is refused, and not that there is no such mechanism.
+    /// The mechanism EXTERNAL is offered: to every TLS client where certificates are asked for, as RabbitMQ does, also
+    /// to one without: it then reads that its login is refused, and not that there is no such mechanism.
     pub(crate) offers_external: bool,
     /// The common name in the client's certificate, which is verified.
     pub(crate) certificate_name: Option<String>,
@@ -115,7 +117,8 @@ impl Tls {
     ///
     /// # Errors
     ///
-    /// The client speaks no TLS, does not like the certificate, has none that counts, takes longer than it may, or was told to go.
+    /// The client speaks no TLS, does not like the certificate, has none that counts, takes longer than it may, or was
+    /// told to go.
     pub(crate) async fn accept(
         &self,
         stream: TcpStream,

@@ -1,7 +1,7 @@
 //! A virtual host: one lock around a state machine without I/O.
 //!
-//! A connection hands over the commands of one read under one lock ([`Vhost::with`]); what they lead to is written into outboxes at once,
-//! and the tasks of those connections are woken when the lock is free again.
+//! A connection hands over the commands of one read under one lock ([`Vhost::with`]); what they lead to is written into
+//! outboxes at once, and the tasks of those connections are woken when the lock is free again.
 //!
 //! - [`state`]: what there is, and what holds after every command;
 //! - [`declare`], [`bind`], [`delete`]: topology;
@@ -54,7 +54,8 @@ impl Vhost {
         Vhost { state, timers_changed: Notify::new(), clock }
     }
 
-    /// Runs `work` on the state, brings what it led to to an end, and wakes the connections that have something to write.
+    /// Runs `work` on the state, brings what it led to to an end, and wakes the connections that have something to
+    /// write.
     pub(crate) fn with<R>(&self, work: impl FnOnce(&mut State) -> R) -> R {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.now = self.clock.now();

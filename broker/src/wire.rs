@@ -6,7 +6,8 @@
 //! - [`nesting`]: field tables, looked at before the codec recurses into them;
 //! - [`encode`]: what the broker sends.
 //!
-//! Methods go through the codec of `amq-protocol`, except the two that come with every message (`basic.publish` and `basic.ack`), which are read in place.
+//! Methods go through the codec of `amq-protocol`, except the two that come with every message (`basic.publish` and
+//! `basic.ack`), which are read in place.
 
 pub(crate) mod decoder;
 pub(crate) mod encode;

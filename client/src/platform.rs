@@ -47,7 +47,8 @@ pub(crate) struct Platform {
 }
 
 impl Platform {
-    /// Starts the services, and an embedded broker unless one is given. Without `data` they store in a temporary folder.
+    /// Starts the services, and an embedded broker unless one is given. Without `data` they store in a temporary
+    /// folder.
     pub(crate) async fn start(
         given: Option<&str>,
         data: Option<PathBuf>,

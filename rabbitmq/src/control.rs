@@ -8,7 +8,8 @@ use nix::sys::signal::Signal;
 use crate::{ControlError, Node, StartError, launch};
 
 impl Node {
-    /// Runs `rabbitmqctl` against this node (half a second) and returns what it printed on standard output, without its headings.
+    /// Runs `rabbitmqctl` against this node (half a second) and returns what it printed on standard output, without its
+    /// headings.
     ///
     /// ```no_run
     /// # async fn example(first: warren_rabbitmq::Node, second: warren_rabbitmq::Node) -> Result<(), Box<dyn std::error::Error>> {
@@ -43,8 +44,8 @@ impl Node {
         })
     }
 
-    /// Makes a fresh vhost and returns its address. `name` is for people who read a log; what is not an ASCII letter, digit or hyphen in it
-    /// becomes a hyphen, and a number makes it unique.
+    /// Makes a fresh vhost and returns its address. `name` is for people who read a log; what is not an ASCII letter,
+    /// digit or hyphen in it becomes a hyphen, and a number makes it unique.
     ///
     /// # Errors
     ///
@@ -57,8 +58,8 @@ impl Node {
         Ok(self.vhosts(name, 1).await?.remove(0))
     }
 
-    /// Makes so many fresh vhosts of one name, in little more than the time of one: what takes it is `rabbitmqctl`'s start. For tests that
-    /// each want a vhost.
+    /// Makes so many fresh vhosts of one name, in little more than the time of one: what takes it is `rabbitmqctl`'s
+    /// start. For tests that each want a vhost.
     ///
     /// # Errors
     ///
@@ -126,7 +127,8 @@ impl Node {
         Ok(process.signal(signal)?)
     }
 
-    /// Stops the node cleanly: about a second, [`crate::NodeOptions::stop_timeout`] at most. A node that does not run is left alone.
+    /// Stops the node cleanly: about a second, [`crate::NodeOptions::stop_timeout`] at most. A node that does not run
+    /// is left alone.
     ///
     /// # Errors
     ///
@@ -147,7 +149,8 @@ impl Node {
         Ok(())
     }
 
-    /// Stops the node cleanly and starts it on the same port and data. Durable queues and persistent messages survive it.
+    /// Stops the node cleanly and starts it on the same port and data. Durable queues and persistent messages survive
+    /// it.
     ///
     /// # Errors
     ///

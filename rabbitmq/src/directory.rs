@@ -10,8 +10,8 @@ use std::sync::OnceLock;
 
 use crate::StartError;
 
-/// Waits until this program is gone (its end of the pipe is closed, however it ended), then removes the directory. The node itself is
-/// killed by the kernel at the same moment, so a first try may meet a file that is still being written.
+/// Waits until this program is gone (its end of the pipe is closed, however it ended), then removes the directory. The
+/// node itself is killed by the kernel at the same moment, so a first try may meet a file that is still being written.
 const SWEEP: &str = r#"cat; for try in 1 2 3 4 5 6 7 8 9 10; do rm -rf -- "$1" && exit; sleep 0.2; done"#;
 
 const EXPLANATION_LINES: usize = 25;
@@ -77,8 +77,8 @@ impl Directory {
         last_lines(&String::from_utf8_lossy(&log), count)
     }
 
-    /// What explains why a node gave up: the first errors in its log since byte `from`, or the last lines if it names none. (A crash ends
-    /// with pages of Erlang's terms, so the last lines alone would say little.)
+    /// What explains why a node gave up: the first errors in its log since byte `from`, or the last lines if it names
+    /// none. (A crash ends with pages of Erlang's terms, so the last lines alone would say little.)
     pub(crate) fn explanation(&self, from: u64) -> String {
         let log = fs::read(self.log_file()).unwrap_or_default();
         let from = usize::try_from(from).map_or(log.len(), |from| from.min(log.len()));

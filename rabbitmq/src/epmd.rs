@@ -1,6 +1,7 @@
 //! The Erlang port mapper, by which a node and `rabbitmqctl` find each other.
 //!
-//! Without one, Erlang would start a daemon that stays. This program's nodes share one that is its child and goes with the last of them.
+//! Without one, Erlang would start a daemon that stays. This program's nodes share one that is its child and goes with
+//! the last of them.
 
 use std::io;
 use std::net::{Ipv4Addr, TcpStream};

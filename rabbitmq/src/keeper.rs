@@ -1,8 +1,8 @@
 //! Child processes that end with this program, however it ends.
 //!
-//! The kernel can kill a child when its parent dies (`PR_SET_PDEATHSIG`, set by `setpriv`), but "parent" means the *thread* that made the
-//! child (prctl(2)). A test's thread or a runtime's worker may end long before the node should, so one thread does nothing but make children,
-//! and lives as long as the process.
+//! The kernel can kill a child when its parent dies (`PR_SET_PDEATHSIG`, set by `setpriv`), but "parent" means the
+//! *thread* that made the child (prctl(2)). A test's thread or a runtime's worker may end long before the node should,
+//! so one thread does nothing but make children, and lives as long as the process.
 
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -41,8 +41,8 @@ fn jobs() -> &'static Mutex<Sender<Job>> {
     })
 }
 
-/// A command that runs `program` so that the kernel kills it when this program ends. The process id stays the program's own as long as
-/// everything down to it uses `exec`.
+/// A command that runs `program` so that the kernel kills it when this program ends. The process id stays the program's
+/// own as long as everything down to it uses `exec`.
 pub(crate) fn dying_with_us(program: &str) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", "--", program]);

@@ -43,7 +43,8 @@ impl Installation {
         }
     }
 
-    /// `program` of this installation, for a process that lives as long as a node. `directory` is the node's, if the program needs it.
+    /// `program` of this installation, for a process that lives as long as a node. `directory` is the node's, if the
+    /// program needs it.
     pub(crate) fn kept_command(&self, program: &str, directory: Option<&Path>) -> Command {
         match self {
             Installation::Machine => without_foreign_settings(dying_with_us(program)),
@@ -91,8 +92,8 @@ pub(crate) fn server(installation: &Installation, identity: &Identity, options: 
     set_environment(&mut command, installation, identity);
     let schedulers = options.schedulers.map(|count| format!(" +S {count}:{count}")).unwrap_or_default();
     command
-        // Without this the script stays as a parent. What it promises, a shell on standard input, is taken back by -noinput; +B i ignores
-        // SIGINT.
+        // Without this the script stays as a parent. What it promises, a shell on standard input, is taken back by
+        // -noinput; +B i ignores SIGINT.
         .env("RABBITMQ_ALLOW_INPUT", "1")
         .env("RABBITMQ_SERVER_START_ARGS", "-noinput +B i")
         .env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", format!("{LOOPBACK}{schedulers}"));

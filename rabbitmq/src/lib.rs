@@ -13,16 +13,16 @@
 //! ```
 //!
 //! What a node promises:
-//! - it listens on loopback only, on ports of its own, with an `epmd`, a cookie and directories of its own, so that any number of nodes
-//!   stand side by side, and beside a RabbitMQ that the machine runs already;
-//! - nothing of it outlives the program: not when the [`Node`] is dropped, not when the program ends without dropping it, not when the
-//!   program is killed with `kill -9`. A temporary directory goes with it;
+//! - it listens on loopback only, on ports of its own, with an `epmd`, a cookie and directories of its own, so that any
+//!   number of nodes stand side by side, and beside a RabbitMQ that the machine runs already;
+//! - nothing of it outlives the program: not when the [`Node`] is dropped, not when the program ends without dropping
+//!   it, not when the program is killed with `kill -9`. A temporary directory goes with it;
 //! - a Ctrl-C in the terminal reaches the program only, which can then stop the node properly.
 //!
 //! The nodes of one program share an `epmd` and a cookie, so they can form a cluster: see [`Node::ctl`].
 //!
-//! Reading order: [`NodeOptions`], [`Node`], then how that is done: `keeper` (processes that die with this one), `directory` (and who
-//! removes it), `launch` (the command line), `ready` (when it is up), `trixie` (RabbitMQ 4).
+//! Reading order: [`NodeOptions`], [`Node`], then how that is done: `keeper` (processes that die with this one),
+//! `directory` (and who removes it), `launch` (the command line), `ready` (when it is up), `trixie` (RabbitMQ 4).
 //!
 //! Linux only. It runs what Debian's package `rabbitmq-server` installs: see [`missing_packages`].
 

@@ -20,8 +20,8 @@ const POLL_INTERVAL: Duration = Duration::from_millis(20);
 ///
 /// # Drop behaviour
 ///
-/// Dropping a node kills it, waits for its end (some milliseconds) and removes its directory if that is temporary. [`Node::stop`] first is
-/// the clean way, which matters only if the directory is kept.
+/// Dropping a node kills it, waits for its end (some milliseconds) and removes its directory if that is temporary.
+/// [`Node::stop`] first is the clean way, which matters only if the directory is kept.
 #[derive(Debug)]
 pub struct Node {
     // Fields are dropped in this order: the process before the port mapper and the directory that it uses.
@@ -164,10 +164,11 @@ impl Node {
     }
 }
 
-/// One node for the whole program, started by the first who asks: what tests want, each with a vhost of its own ([`Node::vhost`]).
+/// One node for the whole program, started by the first who asks: what tests want, each with a vhost of its own
+/// ([`Node::vhost`]).
 ///
-/// It is RabbitMQ 4 where [`RABBITMQ_VERSION`] says `4`, so that one suite can be run on both. It ends with the program, and its directory
-/// with it.
+/// It is RabbitMQ 4 where [`RABBITMQ_VERSION`] says `4`, so that one suite can be run on both. It ends with the
+/// program, and its directory with it.
 ///
 /// # Errors
 ///
@@ -178,8 +179,8 @@ pub async fn shared() -> Result<&'static Node, StartError> {
     NODE.get_or_try_init(|| Node::start(NodeOptions { flavour, ..NodeOptions::default() })).await
 }
 
-/// The variable that says which RabbitMQ tests run on: `3` (what the machine has installed) or `4`. Without it, tests that need none run on
-/// none, and those that do on the installed one.
+/// The variable that says which RabbitMQ tests run on: `3` (what the machine has installed) or `4`. Without it, tests
+/// that need none run on none, and those that do on the installed one.
 pub const RABBITMQ_VERSION: &str = "WARREN_RABBITMQ";
 
 /// The RabbitMQ that [`RABBITMQ_VERSION`] asks for, if it asks for one.

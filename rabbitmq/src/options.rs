@@ -19,17 +19,19 @@ pub enum Flavour {
 pub struct NodeOptions {
     /// Which RabbitMQ. Default: the installed one.
     pub flavour: Flavour,
-    /// The AMQP port on 127.0.0.1. Default: a free one outside the kernel's ephemeral range, so that nobody takes it during a restart.
+    /// The AMQP port on 127.0.0.1. Default: a free one outside the kernel's ephemeral range, so that nobody takes it
+    /// during a restart.
     pub port: Option<u16>,
-    /// Where data, log and configuration are kept after the node's end. Default: a temporary directory that goes with the node.
+    /// Where data, log and configuration are kept after the node's end. Default: a temporary directory that goes with
+    /// the node.
     pub directory: Option<PathBuf>,
     /// More lines for `rabbitmq.conf`, such as `consumer_timeout = 2000`. Default: none.
     pub configuration: Vec<String>,
-    /// How many Erlang schedulers (threads that run code). Default: one a processor, which a benchmark wants; 1 makes a node a little
-    /// lighter to start.
+    /// How many Erlang schedulers (threads that run code). Default: one a processor, which a benchmark wants; 1 makes a
+    /// node a little lighter to start.
     pub schedulers: Option<u32>,
-    /// How long the node may take until it talks AMQP; then it is killed and the start fails. Default: 2 minutes (a start takes 3 to 6 s on
-    /// two idle cores).
+    /// How long the node may take until it talks AMQP; then it is killed and the start fails. Default: 2 minutes (a
+    /// start takes 3 to 6 s on two idle cores).
     pub start_timeout: Duration,
     /// How long a clean stop may take; then the node is killed. Default: 30 s.
     pub stop_timeout: Duration,

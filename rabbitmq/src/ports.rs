@@ -6,8 +6,8 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::ops::Range;
 use std::sync::{Mutex, OnceLock};
 
-/// Below Linux's ephemeral ports (32768 and up), so that no outgoing connection takes a port while its node is down, and away from the usual
-/// ports of RabbitMQ, `epmd` and `rabbitmqctl` (4369, 5672, 15672, 25672, 35672 to 35682).
+/// Below Linux's ephemeral ports (32768 and up), so that no outgoing connection takes a port while its node is down,
+/// and away from the usual ports of RabbitMQ, `epmd` and `rabbitmqctl` (4369, 5672, 15672, 25672, 35672 to 35682).
 const RANGE: Range<u16> = 26_000..31_000;
 
 /// The ports for `rabbitmqctl`'s own end of a connection to a node.

@@ -1,5 +1,6 @@
-//! When a node is up: it accepts a connection and begins AMQP's handshake. A listener opens only after the data are recovered, so this says
-//! more than a process that runs, and takes a millisecond where `rabbitmqctl` takes half a second.
+//! When a node is up: it accepts a connection and begins AMQP's handshake. A listener opens only after the data are
+//! recovered, so this says more than a process that runs, and takes a millisecond where `rabbitmqctl` takes half a
+//! second.
 
 use std::io;
 use std::net::Ipv4Addr;

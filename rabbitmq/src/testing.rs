@@ -2,8 +2,8 @@
 
 use crate::{Node, StartError, shared};
 
-/// The node that a program's tests share ([`shared`]), or `None` where RabbitMQ is not installed: the test is then reported as skipped, and
-/// returns.
+/// The node that a program's tests share ([`shared`]), or `None` where RabbitMQ is not installed: the test is then
+/// reported as skipped, and returns.
 ///
 /// ```no_run
 /// # async fn a_test() {
@@ -26,7 +26,8 @@ pub async fn node_or_skip() -> Option<&'static Node> {
     }
 }
 
-/// Reports the calling test as skipped, and says `true`, where RabbitMQ is not installed: for tests that start a node of their own.
+/// Reports the calling test as skipped, and says `true`, where RabbitMQ is not installed: for tests that start a node
+/// of their own.
 #[must_use]
 pub fn skip_without_rabbitmq() -> bool {
     let missing = crate::missing_packages();

@@ -1,7 +1,7 @@
 //! RabbitMQ 4: Debian trixie's, in a directory of its own, entered with `chroot` by root.
 //!
-//! `cargo xtask test --long` runs the library's suite on it too. The directory (about 400 MB) stands in the user's cache
-//! directory; `debootstrap` fills it once, from the mirror that this machine's own apt sources name.
+//! `cargo xtask test --long` runs the library's suite on it too. The directory (about 400 MB) stands in the user's
+//! cache directory; `debootstrap` fills it once, from the mirror that this machine's own apt sources name.
 
 use std::fs;
 use std::io;
@@ -16,8 +16,8 @@ use crate::launch::SERVER;
 /// Where a node's directory appears inside the root.
 pub(crate) const NODE_DIRECTORY: &str = "/srv/warren-node";
 
-/// Runs inside a private mount namespace, so that no mount is left, whatever kills the node. `$1` is the root, `$2` the node's directory or
-/// empty, the rest the command.
+/// Runs inside a private mount namespace, so that no mount is left, whatever kills the node. `$1` is the root, `$2` the
+/// node's directory or empty, the rest the command.
 const ENTER: &str = r#"set -e
 root=$1 node=$2; shift 2
 mount --rbind /proc "$root/proc"
@@ -44,8 +44,8 @@ pub fn is_installed(root: &Path) -> bool {
     root.join(COMPLETE).exists()
 }
 
-/// Fills [`root`], if it is not filled already. Blocks for about a minute, passes what `debootstrap` prints to standard error, needs root
-/// and the Debian package `debootstrap`.
+/// Fills [`root`], if it is not filled already. Blocks for about a minute, passes what `debootstrap` prints to standard
+/// error, needs root and the Debian package `debootstrap`.
 ///
 /// # Errors
 ///
@@ -86,7 +86,8 @@ pub fn install() -> io::Result<PathBuf> {
     Ok(root)
 }
 
-/// Adds to `command`, which runs `unshare`, what runs `program` inside `root`. The process id stays the same down to the program.
+/// Adds to `command`, which runs `unshare`, what runs `program` inside `root`. The process id stays the same down to
+/// the program.
 pub(crate) fn enter(command: &mut Command, root: &Path, directory: Option<&Path>, program: &str) {
     command.args(["--mount", "sh", "-c", ENTER, "sh"]);
     command.arg(root).arg(directory.unwrap_or(Path::new(""))).arg(program);
@@ -103,7 +104,8 @@ fn mirror(apt: &Path) -> io::Result<String> {
     found.ok_or_else(|| io::Error::other(format!("no Debian mirror is named in {}", apt.display())))
 }
 
-/// The first address that ends in `/debian`, as a mirror's main archive does (security updates and other vendors' packages do not).
+/// The first address that ends in `/debian`, as a mirror's main archive does (security updates and other vendors'
+/// packages do not).
 fn mirror_in(sources: &str) -> Option<String> {
     let is_main_archive = |word: &&str| word.contains("://") && word.trim_end_matches('/').ends_with("/debian");
     sources

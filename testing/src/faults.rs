@@ -69,9 +69,9 @@ impl TestBroker {
         self.own_node().ctl(&arguments).await.expect("the limit can be set");
     }
 
-    /// Withholds the confirm of the next message, which has to be one to this queue; those after it are confirmed if they go elsewhere. On
-    /// RabbitMQ the queue's process does nothing until [`TestBroker::resume_queue`], and nobody is told; the embedded broker drops the next
-    /// confirm for good, of whichever queue it is.
+    /// Withholds the confirm of the next message, which has to be one to this queue; those after it are confirmed if
+    /// they go elsewhere. On RabbitMQ the queue's process does nothing until [`TestBroker::resume_queue`], and nobody
+    /// is told; the embedded broker drops the next confirm for good, of whichever queue it is.
     ///
     /// # Panics
     ///

@@ -7,9 +7,9 @@
 //! # }
 //! ```
 //!
-//! Which one the variable `WARREN_RABBITMQ` says: without it the embedded one; with `3` or `4` that RabbitMQ, of which all tests of a
-//! program share a node and each has a vhost of its own. What a test does to its broker ([`TestBroker::kill`], ...) is a fault from code on
-//! the embedded broker, and the real thing on RabbitMQ.
+//! Which one the variable `WARREN_RABBITMQ` says: without it the embedded one; with `3` or `4` that RabbitMQ, of which
+//! all tests of a program share a node and each has a vhost of its own. What a test does to its broker
+//! ([`TestBroker::kill`], ...) is a fault from code on the embedded broker, and the real thing on RabbitMQ.
 
 mod faults;
 
@@ -47,8 +47,8 @@ pub struct OwnOptions {
     pub body_bytes_max: Option<u32>,
 }
 
-/// The broker of a test, which `test` names for people who read a log. `None` where a RabbitMQ was asked for and is not installed: the test
-/// is then reported as skipped, and returns.
+/// The broker of a test, which `test` names for people who read a log. `None` where a RabbitMQ was asked for and is not
+/// installed: the test is then reported as skipped, and returns.
 ///
 /// # Panics
 ///
@@ -60,8 +60,8 @@ pub async fn broker(test: &str) -> Option<TestBroker> {
     }
 }
 
-/// A broker that shares nothing with those of other tests, not even on RabbitMQ: for tests that stop it, or need it otherwise. As
-/// [`broker`] in all else.
+/// A broker that shares nothing with those of other tests, not even on RabbitMQ: for tests that stop it, or need it
+/// otherwise. As [`broker`] in all else.
 ///
 /// # Panics
 ///

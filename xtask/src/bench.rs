@@ -1,7 +1,8 @@
 //! `cargo xtask bench`: what was promised, measured side by side with what it is promised against, in one run.
 //!
-//! [`broker`]: the embedded broker beside RabbitMQ. What every benchmark needs: [`build`] (release programs), [`program`] (running them),
-//! [`series`] (medians), [`table`] and [`page`] (saying it), [`machine`] (where it was measured).
+//! [`broker`]: the embedded broker beside RabbitMQ. What every benchmark needs: [`build`] (release programs),
+//! [`program`] (running them), [`series`] (medians), [`table`] and [`page`] (saying it), [`machine`] (where it was
+//! measured).
 
 mod broker;
 mod build;

@@ -1,4 +1,5 @@
-//! `cargo xtask test`: everything that must pass. Cheap steps first; all of them run, and the summary names what failed.
+//! `cargo xtask test`: everything that must pass. Cheap steps first; all of them run, and the summary names what
+//! failed.
 //!
 //! Clippy and `cargo doc` share their build of the dependencies, the tests and their documentation theirs.
 
@@ -29,7 +30,8 @@ const BROKER: &[&str] = &["--test", "broker"];
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Also run what takes minutes: the tests marked `ignore`, and the library's and the broker's on RabbitMQ 4 (root only)
+    /// Also run what takes minutes: the tests marked `ignore`, and the library's and the broker's on RabbitMQ 4 (root
+    /// only)
     #[arg(long)]
     long: bool,
 }

@@ -16,8 +16,8 @@ pub(crate) fn target() -> PathBuf {
 /// The cargo that runs this program, in the workspace's root directory.
 pub(crate) fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    // What cargo tells this program about itself would be a reason to build again for build scripts that look at it (ring's does), now
-    // and once more after the next cargo of the terminal.
+    // What cargo tells this program about itself would be a reason to build again for build scripts that look at it
+    // (ring's does), now and once more after the next cargo of the terminal.
     for (name, _) in std::env::vars_os() {
         if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
             command.env_remove(name);

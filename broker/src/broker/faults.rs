@@ -16,7 +16,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// What a restart leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Survives {
-    /// Durable queues and exchanges with their bindings, and the persistent messages in them: as a RabbitMQ that is restarted.
+    /// Durable queues and exchanges with their bindings, and the persistent messages in them: as a RabbitMQ that is
+    /// restarted.
     Durable,
     /// Nothing: as a RabbitMQ whose disk was lost.
     Nothing,
@@ -31,7 +32,8 @@ impl Broker {
         self.shared.connections().values().map(|(control, _)| Arc::clone(control)).collect()
     }
 
-    /// Cuts a connection without a word, and returns when everything it held is given back. One that is gone is left alone.
+    /// Cuts a connection without a word, and returns when everything it held is given back. One that is gone is left
+    /// alone.
     ///
     /// # Cancel safety
     ///
@@ -70,8 +72,9 @@ impl Broker {
         }
     }
 
-    /// Blocks publishers, as RabbitMQ does when memory or disk runs out: a connection that publishes is told so (`connection.blocked`), and
-    /// read no further until [`Broker::unblock_publishers`]. `reason` is at most 255 bytes; RabbitMQ says `low on memory`.
+    /// Blocks publishers, as RabbitMQ does when memory or disk runs out: a connection that publishes is told so
+    /// (`connection.blocked`), and read no further until [`Broker::unblock_publishers`]. `reason` is at most 255 bytes;
+    /// RabbitMQ says `low on memory`.
     ///
     /// # Panics
     ///
@@ -88,7 +91,8 @@ impl Broker {
         self.controls().iter().for_each(|control| control.outbox.wake());
     }
 
-    /// Tampers with the `nth` delivery from now (1: the next) of a queue, in any vhost, to a consumer: what `basic.get` fetches does not count.
+    /// Tampers with the `nth` delivery from now (1: the next) of a queue, in any vhost, to a consumer: what `basic.get`
+    /// fetches does not count.
     pub fn tamper_with_delivery(&self, queue: &str, nth: u64, tampering: Tampering) {
         self.shared.faults.plan_delivery(queue, nth, tampering);
     }
@@ -98,8 +102,8 @@ impl Broker {
         self.shared.faults.plan_confirm(nth, tampering);
     }
 
-    /// Drops and repeats deliveries and confirms at random, by shares of one: the same for the same seed and the same order of events. What
-    /// is planned by number comes first.
+    /// Drops and repeats deliveries and confirms at random, by shares of one: the same for the same seed and the same
+    /// order of events. What is planned by number comes first.
     pub fn tamper_at_random(&self, seed: u64, drop_share: f64, repeat_share: f64) {
         self.shared.faults.randomize(seed, drop_share, repeat_share);
     }
@@ -109,7 +113,8 @@ impl Broker {
         self.shared.faults.clear();
     }
 
-    /// Restarts: clients are told to go (320), nobody can connect for `downtime`, and only what `survives` is there again.
+    /// Restarts: clients are told to go (320), nobody can connect for `downtime`, and only what `survives` is there
+    /// again.
     ///
     /// # Errors
     ///

@@ -1,5 +1,6 @@
-//! Anything that a client can say, to a session and the vhost behind it, without I/O. `cargo test` runs each target for a bounded number of random
-//! inputs; `cargo bolero test -p warren-broker broker::fuzz::any_methods_in_any_order` goes on, led by coverage.
+//! Anything that a client can say, to a session and the vhost behind it, without I/O. `cargo test` runs each target for
+//! a bounded number of random inputs; `cargo bolero test -p warren-broker broker::fuzz::any_methods_in_any_order` goes
+//! on, led by coverage.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
 mod said;

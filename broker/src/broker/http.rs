@@ -15,8 +15,8 @@ impl Broker {
         self.http.as_ref().map(|http| http.address)
     }
 
-    /// The address of the HTTP page, for the first user: `http://guest:guest@127.0.0.1:24818`. RabbitMQ's management API is under `/api`,
-    /// Prometheus' metrics are under `/metrics`.
+    /// The address of the HTTP page, for the first user: `http://guest:guest@127.0.0.1:24818`. RabbitMQ's management
+    /// API is under `/api`, Prometheus' metrics are under `/metrics`.
     #[must_use]
     pub fn http_url(&self) -> Option<String> {
         let (name, password) = self.shared.first_user();

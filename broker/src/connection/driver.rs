@@ -245,7 +245,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             let written = self.write(context)?;
             let all_written = self.batch.is_empty() && self.control.outbox.unwritten_bytes() == 0;
             if self.session.phase == Phase::Done && all_written {
-                // TLS has a last word, for which a client that does not read is not waited for longer than for the rest.
+                // TLS has a last word, for which a client that does not read is not waited for longer than for the
+                // rest.
                 self.control.outbox.register(context.waker());
                 match Pin::new(&mut self.stream).poll_shutdown(context) {
                     Poll::Pending if self.poll_timer(context)?.is_pending() => return Poll::Pending,

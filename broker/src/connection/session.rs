@@ -1,4 +1,5 @@
-//! What is said on a connection, without I/O: bytes come in ([`Session::receive`]), and what there is to say goes to the outbox.
+//! What is said on a connection, without I/O: bytes come in ([`Session::receive`]), and what there is to say goes to
+//! the outbox.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -30,8 +31,8 @@ pub(crate) enum Phase {
     Running,
     /// A close was sent; its answer is awaited, and nothing else matters.
     Closing,
-    /// The client closed the connection, and was answered. It is the client that hangs up: whatever it still had on its way is read, and
-    /// not heard, so that no reset overtakes the answer.
+    /// The client closed the connection, and was answered. It is the client that hangs up: whatever it still had on its
+    /// way is read, and not heard, so that no reset overtakes the answer.
     Answered,
     /// Nothing more is said: what is in the outbox goes out, then the connection ends.
     Done,

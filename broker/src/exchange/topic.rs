@@ -43,10 +43,11 @@ impl<T: PartialEq> Topics<T> {
         node.values.push(value);
     }
 
-    /// Calls `found` with every value whose pattern matches `key`. A value may come more than once, if it was put in more than once.
+    /// Calls `found` with every value whose pattern matches `key`. A value may come more than once, if it was put in
+    /// more than once.
     ///
-    /// All the places in the tree that the words up to here can have led to go on together, so that a key costs its words times the
-    /// tree's nodes at most, however many `#` there are.
+    /// All the places in the tree that the words up to here can have led to go on together, so that a key costs its
+    /// words times the tree's nodes at most, however many `#` there are.
     pub(crate) fn matches(&self, key: &[u8], found: &mut impl FnMut(&T)) {
         let mut places = Vec::new();
         self.root.enter(&mut places);

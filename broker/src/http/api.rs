@@ -1,4 +1,4 @@
-//! The part of RabbitMQ's management API that lists: the same paths, keys and types, as far as there is something to say.
+//! The part of RabbitMQ's management API that lists: the same paths, keys and types, where there is something to say.
 //!
 //! What RabbitMQ says of its own inside (Erlang's memory, disks, replicas) is left out and not made up.
 

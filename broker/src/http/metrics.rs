@@ -1,4 +1,5 @@
-//! Prometheus' metrics, by rabbitmq_prometheus' names: `/metrics` in sums, `/metrics/per-object` for every queue, channel and connection.
+//! Prometheus' metrics, by rabbitmq_prometheus' names: `/metrics` in sums, `/metrics/per-object` for every queue,
+//! channel and connection.
 //!
 //! As in that plugin nobody has to sign in: a scraper reads it, and it says no more than names and numbers.
 

@@ -1,4 +1,4 @@
-//! How fast what grows: two looks at all the numbers, some seconds apart. Older ones are forgotten, so nothing piles up.
+//! How fast what grows: two looks at all the numbers, some seconds apart. Older ones are forgotten: nothing piles up.
 
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};

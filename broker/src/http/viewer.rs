@@ -1,7 +1,7 @@
 //! Who looks: HTTP Basic with the broker's users, as RabbitMQ's management plugin has it.
 //!
-//! A user without permissions of its own sees everything, as RabbitMQ's tag `administrator`; one that is confined to vhosts sees those, and
-//! its own connections, as the tag `management`.
+//! A user without permissions of its own sees everything, as RabbitMQ's tag `administrator`; one that is confined to
+//! vhosts sees those, and its own connections, as the tag `management`.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

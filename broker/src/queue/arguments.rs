@@ -75,7 +75,8 @@ impl Settings {
         let reader = Reader(arguments);
         let dead_letter_routing_key = reader.text("x-dead-letter-routing-key");
         if dead_letter_routing_key.as_ref().is_some_and(|key| key.len() > 255) {
-            // RabbitMQ takes it, and loses the connection of whoever would consume the message: the key is a short string there.
+            // RabbitMQ takes it, and loses the connection of whoever would consume the message: the key is a short
+            // string there.
             let wrong = Wrong::Value("\"longer than 255 bytes\"".to_owned());
             return Err(Invalid { name: "x-dead-letter-routing-key".to_owned(), wrong });
         }

@@ -1,4 +1,5 @@
-//! The messages that wait, in order: by priority, then by age. What comes back goes to its old place, or before all others.
+//! The messages that wait, in order: by priority, then by age. What comes back goes to its old place, or before all
+//! others.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -21,7 +22,8 @@ pub(crate) struct Entry {
 /// A queue's waiting messages.
 #[derive(Debug)]
 pub(crate) struct Ready {
-    /// One line a priority, the lowest first; a queue without priorities has one. With `returns_first`, what came back stands in one more.
+    /// One line a priority, the lowest first; a queue without priorities has one. With `returns_first`, what came back
+    /// stands in one more.
     lines: Vec<VecDeque<Entry>>,
     /// What is put back goes before everything else, in the order in which it came back, as in a quorum queue.
     returns_first: bool,

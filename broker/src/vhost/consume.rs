@@ -67,8 +67,8 @@ impl State {
         Ok(())
     }
 
-    /// What a queue's type cannot do, wrong arguments, and consumers that want to be alone. Quorum queues know no exclusive consumers, and
-    /// RabbitMQ does not say so.
+    /// What a queue's type cannot do, wrong arguments, and consumers that want to be alone. Quorum queues know no
+    /// exclusive consumers, and RabbitMQ does not say so.
     fn check_consume(
         &self,
         channel: ChannelId,

@@ -1,8 +1,9 @@
-//! Sender-selected distribution: more routing keys in the headers `CC` and `BCC`, of which consumers never see the second (RabbitMQ's
-//! documentation, "Sender-selected Distribution").
+//! Sender-selected distribution: more routing keys in the headers `CC` and `BCC`, of which consumers never see the
+//! second (RabbitMQ's documentation, "Sender-selected Distribution").
 //!
-//! A message keeps its `BCC` as long as it is here, since a dead letter follows it again; it is left out where the message is sent. What else
-//! is changed there, a quorum queue's `x-delivery-count`, is changed with it, so that the properties are decoded once.
+//! A message keeps its `BCC` as long as it is here, since a dead letter follows it again; it is left out where the
+//! message is sent. What else is changed there, a quorum queue's `x-delivery-count`, is changed with it, so that the
+//! properties are decoded once.
 
 use std::collections::BTreeMap;
 
@@ -67,8 +68,8 @@ pub(super) fn returned_properties(message: &Message) -> Option<Vec<u8>> {
     sent(message, None)
 }
 
-/// The properties with which an entry is given to a consumer, if they are not as they came: without `BCC`, and with `x-delivery-count` if
-/// it came back to a quorum queue.
+/// The properties with which an entry is given to a consumer, if they are not as they came: without `BCC`, and with
+/// `x-delivery-count` if it came back to a quorum queue.
 pub(super) fn given_properties(entry: &Entry, is_quorum: bool) -> Option<Vec<u8>> {
     sent(&entry.message, Some(entry.deliveries).filter(|count| is_quorum && *count > 0))
 }

@@ -102,8 +102,8 @@ impl State {
     }
 }
 
-/// The message would come to a queue where it died before, and nobody rejected it since: it would go round for ever. The latest of its
-/// deaths is the first.
+/// The message would come to a queue where it died before, and nobody rejected it since: it would go round for ever.
+/// The latest of its deaths is the first.
 fn is_cycle(deaths: &[FieldTable], to: &str) -> bool {
     let is = |death: &FieldTable, name: &str, value: &str| death.inner().get(name) == Some(&text(value));
     let Some(place) = deaths.iter().position(|death| is(death, "queue", to)) else { return false };

@@ -243,7 +243,8 @@ impl State {
     }
 }
 
-/// How RabbitMQ 4 refuses a transient queue that is not exclusive, where `deprecated_features.permit.transient_nonexcl_queues` is false.
+/// How RabbitMQ 4 refuses a transient queue that is not exclusive, where
+/// `deprecated_features.permit.transient_nonexcl_queues` is false.
 const TRANSIENT_REFUSED: &str = "Feature `transient_nonexcl_queues` is deprecated.\nIts use is not permitted per the configuration \
     (overriding the default, which is permitted):\n    \"deprecated_features.permit.transient_nonexcl_queues = false\"\nIts use will not be \
     permitted by default in a future minor RabbitMQ version and the feature will be removed from a future major RabbitMQ version";

@@ -59,8 +59,8 @@ impl State {
         let settings = self.queues.get(&id).map(|queue| queue.settings());
         if settings.is_some_and(|it| it.is_quorum() && it.single_active_consumer) {
             let text = format!(
-                "cannot obtain access to locked {}. basic.get operations are not supported by quorum queues with single \
-                 active consumer",
+                "cannot obtain access to locked {}. basic.get operations are not supported by quorum queues with \
+                 single active consumer",
                 self.queue_title(name)
             );
             return Err(Refusal::soft(AMQPSoftError::RESOURCELOCKED, text));

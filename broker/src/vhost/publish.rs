@@ -94,8 +94,8 @@ impl State {
         (found, accepted)
     }
 
-    /// Puts a message into a queue and gives out what can be. Says `false` if the queue is full and refuses. Only what a client `published` is
-    /// counted, and no dead letter.
+    /// Puts a message into a queue and gives out what can be. Says `false` if the queue is full and refuses. Only what
+    /// a client `published` is counted, and no dead letter.
     pub(super) fn enqueue(&mut self, id: QueueId, message: Arc<Message>, published: bool) -> bool {
         let now = self.now;
         let Some(queue) = self.queues.get_mut(&id) else { return true };

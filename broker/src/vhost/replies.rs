@@ -16,7 +16,8 @@ pub(super) const NAME: &str = "amq.rabbitmq.reply-to";
 /// What a callee sees instead begins so.
 pub(super) const PREFIX: &str = "amq.rabbitmq.reply-to.";
 
-/// So many bytes that a caller has not read, and further replies are lost: far more than any number of calls in flight needs.
+/// So many bytes that a caller has not read, and further replies are lost: far more than any number of calls in flight
+/// needs.
 const UNREAD_REPLY_BYTES_MAX: usize = 256 << 20;
 
 pub(super) fn is_reply_name(name: &str) -> bool {
@@ -52,8 +53,8 @@ impl State {
         self.replies.get(token).copied()
     }
 
-    /// Hands a message to the callers that its keys are the addresses of. That does not count as a route: RabbitMQ returns a mandatory reply
-    /// that was delivered, too.
+    /// Hands a message to the callers that its keys are the addresses of. That does not count as a route: RabbitMQ
+    /// returns a mandatory reply that was delivered, too.
     pub(super) fn deliver_replies(&mut self, message: &Arc<Message>) {
         if !message.exchange().is_empty() {
             return;

@@ -1,7 +1,8 @@
-//! What there is in a vhost at one moment, for those who look. It is copied under the vhost's lock, and everything else happens to the copy.
+//! What there is in a vhost at one moment, for those who look. It is copied under the vhost's lock, and everything else
+//! happens to the copy.
 //!
-//! Measured (release, 10,000 queues with an argument each): the numbers, which are looked at every two seconds, hold the lock for 1 ms; a list
-//! of queues, when somebody asks for one, for 5 ms.
+//! Measured (release, 10,000 queues with an argument each): the numbers, which are looked at every two seconds, hold
+//! the lock for 1 ms; a list of queues, when somebody asks for one, for 5 ms.
 
 use std::sync::Arc;
 

@@ -154,7 +154,8 @@ impl State {
         }
     }
 
-    /// Brings everything that a command led to to an end: deliveries, dead letters (which lead to deliveries), then confirms.
+    /// Brings everything that a command led to to an end: deliveries, dead letters (which lead to deliveries), then
+    /// confirms.
     pub(super) fn finish(&mut self) {
         self.settle_down();
         for channel in std::mem::take(&mut self.confirming) {

@@ -198,7 +198,8 @@ impl Decoder {
             return Err(Refusal::hard(AMQPHardError::FRAMEERROR, "a body is longer than its header says"));
         };
         header.missing_bytes = missing;
-        // What is over the limit is counted and thrown away: the refusal comes when the message is whole, as RabbitMQ's does.
+        // What is over the limit is counted and thrown away: the refusal comes when the message is whole, as RabbitMQ's
+        // does.
         let kept = partial.content.len() as u64;
         if kept <= self.body_bytes_max.saturating_add(2 * self.frame_max as u64) {
             partial.content.extend_from_slice(payload);

@@ -1,5 +1,5 @@
-//! Field tables, looked at without recursion or a copy: whether one can be read, how deep it nests (the codec recurses into tables, so
-//! that a hostile one could overflow the stack), and whether it names more routing keys.
+//! Field tables, looked at without recursion or a copy: whether one can be read, how deep it nests (the codec recurses
+//! into tables, so that a hostile one could overflow the stack), and whether it names more routing keys.
 
 /// Deeper than anything that is not an attack.
 const DEPTH_MAX: usize = 64;
@@ -68,7 +68,8 @@ pub(crate) fn scan(table: &[u8]) -> Table {
     if copies { Table::Copies } else { Table::Plain }
 }
 
-/// Whether a table, given without its length field, nests too deep for the codec. A malformed one is left to the codec from where it is wrong.
+/// Whether a table, given without its length field, nests too deep for the codec. A malformed one is left to the codec
+/// from where it is wrong.
 pub(crate) fn too_deep(table: &[u8]) -> bool {
     scan(table) == Table::TooDeep
 }

@@ -1,4 +1,5 @@
-//! What the broker needs of a property block (AMQP 0-9-1, 4.2.6.1), read in place: everything else passes through as bytes.
+//! What the broker needs of a property block (AMQP 0-9-1, 4.2.6.1), read in place: everything else passes through as
+//! bytes.
 
 use amq_protocol::protocol::basic::{AMQPProperties, gen_properties, parse_properties};
 use amq_protocol::types::FieldTable;

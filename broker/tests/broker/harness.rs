@@ -24,7 +24,8 @@ pub(crate) enum Flavour {
     RabbitMq4,
 }
 
-/// The user [`LIMITED`] may do no more than this, and the user [`STRANGER`] may enter no vhost. Both have the password `p`.
+/// The user [`LIMITED`] may do no more than this, and the user [`STRANGER`] may enter no vhost. Both have the password
+/// `p`.
 pub(crate) const CONFIGURE: &str = "^mine-";
 pub(crate) const WRITE: &str = "^(mine-|amq[.]direct$)";
 pub(crate) const READ: &str = "^mine-";

@@ -1,4 +1,5 @@
-//! What the broker shows over HTTP: to who may see it, and of what anybody named. What RabbitMQ says to the same is in `compared`.
+//! What the broker shows over HTTP: to who may see it, and of what anybody named. What RabbitMQ says to the same is in
+//! `compared`.
 
 mod client;
 mod compared;

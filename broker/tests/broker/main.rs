@@ -1,5 +1,5 @@
-//! What a client sees of the broker. Every case of `conformance!` runs on the embedded broker and on a RabbitMQ with the same code; what is
-//! meant to differ stands in `differences`.
+//! What a client sees of the broker. Every case of `conformance!` runs on the embedded broker and on a RabbitMQ with
+//! the same code; what is meant to differ stands in `differences`.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 

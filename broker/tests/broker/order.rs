@@ -1,5 +1,5 @@
-//! What is said at the wrong time or in the wrong shape: a table of it, each line on a connection of its own, and how the connection or the
-//! channel ends. The table is true of RabbitMQ too.
+//! What is said at the wrong time or in the wrong shape: a table of it, each line on a connection of its own, and how
+//! the connection or the channel ends. The table is true of RabbitMQ too.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

@@ -1,5 +1,5 @@
-//! pika and aio-pika: programs that use them as their users do (their packages have no tests in them). The programs assert; here is only where
-//! they run.
+//! pika and aio-pika: programs that use them as their users do (their packages have no tests in them). The programs
+//! assert; here is only where they run.
 
 use std::process::Stdio;
 
@@ -13,7 +13,8 @@ on_both!(pikas_blocking_connection, pikas_asynchronous_connection, aio_pikas_pat
 /// A Python with both, as `cargo xtask test` sets it.
 const PYTHON: &str = "WARREN_PYTHON";
 
-/// The command that runs a program against the stage, or `None` where Python has not the packages: the test is skipped then.
+/// The command that runs a program against the stage, or `None` where Python has not the packages: the test is skipped
+/// then.
 async fn program(stage: &Stage, name: &str) -> Option<Command> {
     let python = std::env::var(PYTHON).unwrap_or_else(|_| "python3".to_owned());
     let (there, _) = run(Command::new(&python).args(["-c", "import pika, aio_pika"])).await;

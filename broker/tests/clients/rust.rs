@@ -1,5 +1,6 @@
-//! lapin and amqprs: the tests and examples in their own crates, as they come from the registry. They are compiled in a package of their own
-//! in the target directory, with the versions of the workspace's lock file and of `rust/manifest.toml`.
+//! lapin and amqprs: the tests and examples in their own crates, as they come from the registry. They are compiled in a
+//! package of their own in the target directory, with the versions of the workspace's lock file and of
+//! `rust/manifest.toml`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -127,7 +128,8 @@ async fn lapins_own_tests(stage: &Stage) {
     assert!(passed >= 17, "only {passed} tests of lapin ran");
 }
 
-/// Two of lapin's tests start a race between acks and a close, and fail if the acks were over first: they are run again then, and only then.
+/// Two of lapin's tests start a race between acks and a close, and fail if the acks were over first: they are run again
+/// then, and only then.
 async fn acks_race_a_close(stage: &Stage) -> usize {
     for _ in 0..20 {
         let mut tests = cargo(package().await, "test");
@@ -160,8 +162,9 @@ async fn amqprs_sends_heartbeats() {
     assert_eq!(passed, 1);
 }
 
-/// The examples that go on until they are stopped: they connect, and those that say so connect again. `reconnect_semi_automatic` is not among
-/// them: when it is cut while it publishes, lapin's recovery does not come to a new connection.
+/// The examples that go on until they are stopped: they connect, and those that say so connect again.
+/// `reconnect_semi_automatic` is not among them: when it is cut while it publishes, lapin's recovery does not come to a
+/// new connection.
 #[tokio::test]
 async fn lapins_examples_run_and_reconnect() {
     for (example, reconnects) in [("consumer", false), ("pubsub", false), ("reconnect_manual", true)] {

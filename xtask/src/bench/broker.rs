@@ -1,7 +1,7 @@
 //! `cargo xtask bench broker`: what the embedded broker must reach, beside RabbitMQ.
 //!
-//! Each part measures in turn, ours then RabbitMQ's, as often as `--runs` says; a row shows the median, and the least and most. Both brokers
-//! are processes of their own, met over TCP by the same programs.
+//! Each part measures in turn, ours then RabbitMQ's, as often as `--runs` says; a row shows the median, and the least
+//! and most. Both brokers are processes of their own, met over TCP by the same programs.
 
 mod calls;
 mod connections;
@@ -25,7 +25,8 @@ use crate::workspace;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// The cargo workspace with the programs `raw` and `batched` [default: ../shared/peers beside the repository, if it is there]
+    /// The cargo workspace with the programs `raw` and `batched` [default: ../shared/peers beside the repository, if it
+    /// is there]
     #[arg(long, value_name = "DIR")]
     peers: Option<PathBuf>,
     /// How often each speed is measured

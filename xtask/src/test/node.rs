@@ -1,4 +1,5 @@
-//! The Node.js packages of the tests that let amqplib talk to the broker: `target/node`, with what `broker/tests/clients/node` pins.
+//! The Node.js packages of the tests that let amqplib talk to the broker: `target/node`, with what
+//! `broker/tests/clients/node` pins.
 
 use std::fs;
 use std::path::PathBuf;

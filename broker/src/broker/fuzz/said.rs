@@ -118,8 +118,8 @@ pub(super) fn opening() -> Vec<u8> {
     .concat()
 }
 
-/// All that a connection can hold at once: an exclusive queue with a message in it and one on its way to a consumer, an auto-delete exchange,
-/// a consumer of direct replies, a confirm, and the beginning of a content.
+/// All that a connection can hold at once: an exclusive queue with a message in it and one on its way to a consumer, an
+/// auto-delete exchange, a consumer of direct replies, a confirm, and the beginning of a content.
 pub(super) fn busy() -> Vec<u8> {
     let publish = |body: u8| {
         let header = [0, 60, 0, 0, 0, 0, 0, 0, 0, 0, 0, body, 0, 0];

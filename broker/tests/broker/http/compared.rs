@@ -1,4 +1,5 @@
-//! The same topology in this broker and in a RabbitMQ with its management plugin: what `rabbitmqadmin` lists of both, and what both answer.
+//! The same topology in this broker and in a RabbitMQ with its management plugin: what `rabbitmqadmin` lists of both,
+//! and what both answer.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;

@@ -66,7 +66,8 @@ impl Topology {
         Topology { channel, _consumers: consumers }
     }
 
-    /// Eight messages to `plain`, of which four stay and one is not settled; one that is returned, and one that is dropped.
+    /// Eight messages to `plain`, of which four stay and one is not settled; one that is returned, and one that is
+    /// dropped.
     pub(super) async fn work(&self) {
         let channel = &self.channel;
         confirms(channel).await;
