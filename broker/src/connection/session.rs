@@ -18,7 +18,7 @@ use crate::error::Refusal;
 use crate::tls::Transport;
 use crate::vhost::{State, Vhost};
 use crate::wire::decoder::{Command, Decoder};
-use crate::wire::{encode, frame};
+use crate::wire::encode;
 
 /// Where a connection stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -326,10 +326,7 @@ impl Session {
     }
 
     pub(crate) fn send_heartbeat(&self) {
-        self.control.outbox.append(|out| {
-            encode::heartbeat(out);
-            debug_assert_eq!(out.last(), Some(&frame::END));
-        });
+        self.control.outbox.append(encode::heartbeat);
     }
 
     fn park(&mut self, first: Command, rest: &mut std::vec::IntoIter<Command>) {
