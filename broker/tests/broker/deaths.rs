@@ -1,7 +1,5 @@
 //! Dead letters: where they go, and the history that they carry.
 
-use std::time::Duration;
-
 use lapin::options::*;
 use lapin::types::{AMQPValue, FieldTable};
 
@@ -146,7 +144,7 @@ async fn a_circle_of_expiry_ends(target: &Target) {
     confirms(&channel).await;
     publish(&channel, "q", "x").await;
     eventually("its end", || async { ready(&channel, "q").await == 0 }).await;
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    let_pass(&channel, 50).await;
     assert!(is_empty(&channel, "q").await);
 }
 
@@ -161,7 +159,7 @@ async fn a_circle_ends_though_somebody_rejected_before(target: &Target) {
     message.delivery.reject(BasicRejectOptions { requeue: false }).await.unwrap();
     // It waits once, and would come from there to where it is.
     eventually("its end", || async { ready(&channel, "wait").await == 0 }).await;
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    let_pass(&channel, 50).await;
     assert!(is_empty(&channel, "wait").await);
 }
 

@@ -97,7 +97,7 @@ async fn a_message_behind_a_longer_lived_one_waits_for_it(target: &Target) {
     publish_with(&channel, "", "q", "short", expiring("1")).await;
     publish_with(&channel, "", "q", "first of all", expiring("60000")).await;
     // Time must pass, and nothing is to be seen of it.
-    tokio::time::sleep(std::time::Duration::from_millis(30)).await;
+    let_pass(&channel, 30).await;
     assert_eq!(ready(&channel, "q").await, 3);
     assert_eq!(take(&channel, "q", 2).await, ["long", "first of all"]);
 }

@@ -323,6 +323,19 @@ pub(crate) async fn with_dead_letters(target: &Target, queue: &str, mut argument
     channel
 }
 
+/// Lets time pass for the broker, by a message of its own that lives as long.
+pub(crate) async fn let_pass(channel: &Channel, milliseconds: i32) {
+    let arguments = [
+        ("x-message-ttl", int(milliseconds)),
+        ("x-dead-letter-exchange", long("")),
+        ("x-dead-letter-routing-key", long("passed")),
+    ];
+    declare(channel, "passed", FieldTable::default()).await;
+    declare(channel, "passing", table(arguments)).await;
+    publish(channel, "passing", "x").await;
+    get(channel, "passed").await;
+}
+
 pub(crate) fn expiring(milliseconds: &str) -> BasicProperties {
     BasicProperties::default().with_expiration(milliseconds.into())
 }
