@@ -76,8 +76,8 @@ impl State {
 
     fn locked(&self, name: &str) -> Refusal {
         let text = format!(
-            "cannot obtain exclusive access to locked {}. It could be originally declared on another connection or the exclusive \
-             property value does not match that of the original declaration.",
+            "cannot obtain exclusive access to locked {}. It could be originally declared on another connection or the \
+             exclusive property value does not match that of the original declaration.",
             self.queue_title(name)
         );
         Refusal::soft(AMQPSoftError::RESOURCELOCKED, text)
@@ -245,9 +245,10 @@ impl State {
 
 /// How RabbitMQ 4 refuses a transient queue that is not exclusive, where
 /// `deprecated_features.permit.transient_nonexcl_queues` is false.
-const TRANSIENT_REFUSED: &str = "Feature `transient_nonexcl_queues` is deprecated.\nIts use is not permitted per the configuration \
-    (overriding the default, which is permitted):\n    \"deprecated_features.permit.transient_nonexcl_queues = false\"\nIts use will not be \
-    permitted by default in a future minor RabbitMQ version and the feature will be removed from a future major RabbitMQ version";
+const TRANSIENT_REFUSED: &str = "Feature `transient_nonexcl_queues` is deprecated.\nIts use is not permitted per the \
+    configuration (overriding the default, which is permitted):\n    \
+    \"deprecated_features.permit.transient_nonexcl_queues = false\"\nIts use will not be permitted by default in a \
+    future minor RabbitMQ version and the feature will be removed from a future major RabbitMQ version";
 
 /// `x-queue-type: classic` is what a queue is without it.
 fn is_classic(value: Option<&AMQPValue>) -> bool {

@@ -141,7 +141,8 @@ async fn conditions_of_a_deletion_are_refused(target: &Target) {
     ] {
         let delete = |channel: Channel| async move { channel.queue_delete("q".into(), options).await };
         let text = format!(
-            "NOT_IMPLEMENTED - cannot delete queue 'q' in vhost 'VHOST'. queue.delete operations with {flag} flag set are not supported by quorum queues"
+            "NOT_IMPLEMENTED - cannot delete queue 'q' in vhost 'VHOST'. queue.delete operations with {flag} flag set \
+             are not supported by quorum queues"
         );
         assert_eq!(ask(target, delete).await, (540, target.text(&text)));
     }
@@ -150,7 +151,8 @@ async fn conditions_of_a_deletion_are_refused(target: &Target) {
 async fn nothing_is_fetched_beside_a_single_active_consumer(target: &Target) {
     let _channel = filled(target, [("x-single-active-consumer", AMQPValue::Boolean(true))], &["x"]).await;
     let get = |channel: Channel| async move { channel.basic_get("q".into(), BasicGetOptions::default()).await };
-    let text = "RESOURCE_LOCKED - cannot obtain access to locked queue 'q' in vhost 'VHOST'. basic.get operations are not supported by quorum queues with single active consumer";
+    let text = "RESOURCE_LOCKED - cannot obtain access to locked queue 'q' in vhost 'VHOST'. basic.get operations are \
+        not supported by quorum queues with single active consumer";
     assert_eq!(ask(target, get).await, (405, target.text(text)));
 }
 

@@ -35,13 +35,16 @@ async fn queues_are_declared_again_only_as_they_were(target: &Target) {
     declare_durable(&channel, "q", table([("x-message-ttl", int(1000))])).await;
     let durable = QueueDeclareOptions { durable: true, ..Default::default() };
     let refused = queue_again(target, QueueDeclareOptions::default(), FieldTable::default()).await;
-    let text = "PRECONDITION_FAILED - inequivalent arg 'durable' for queue 'q' in vhost 'VHOST': received 'false' but current is 'true'";
+    let text = "PRECONDITION_FAILED - inequivalent arg 'durable' for queue 'q' in vhost 'VHOST': received 'false' but \
+        current is 'true'";
     assert_eq!(refused, (406, target.text(text)));
     let refused = queue_again(target, durable, FieldTable::default()).await;
-    let text = "PRECONDITION_FAILED - inequivalent arg 'x-message-ttl' for queue 'q' in vhost 'VHOST': received none but current is the value '1000' of type 'signedint'";
+    let text = "PRECONDITION_FAILED - inequivalent arg 'x-message-ttl' for queue 'q' in vhost 'VHOST': received none \
+        but current is the value '1000' of type 'signedint'";
     assert_eq!(refused, (406, target.text(text)));
     let refused = queue_again(target, durable, table([("x-message-ttl", int(5))])).await;
-    let text = "PRECONDITION_FAILED - inequivalent arg 'x-message-ttl' for queue 'q' in vhost 'VHOST': received '5' but current is '1000'";
+    let text = "PRECONDITION_FAILED - inequivalent arg 'x-message-ttl' for queue 'q' in vhost 'VHOST': received '5' \
+        but current is '1000'";
     assert_eq!(refused, (406, target.text(text)));
     let more = table([("x-message-ttl", int(1000)), ("x-max-length", int(5)), ("x-overflow", long("drop-head"))]);
     let refused = queue_again(target, durable, more).await;
@@ -60,15 +63,18 @@ async fn exchanges_are_declared_again_only_as_they_were(target: &Target) {
         })
     };
     let refused = again(ExchangeKind::Fanout, ExchangeDeclareOptions::default(), FieldTable::default()).await;
-    let text = "PRECONDITION_FAILED - inequivalent arg 'type' for exchange 'e' in vhost 'VHOST': received 'fanout' but current is 'direct'";
+    let text = "PRECONDITION_FAILED - inequivalent arg 'type' for exchange 'e' in vhost 'VHOST': received 'fanout' but \
+        current is 'direct'";
     assert_eq!(refused, (406, target.text(text)));
     let durable = ExchangeDeclareOptions { durable: true, ..Default::default() };
     let refused = again(ExchangeKind::Direct, durable, FieldTable::default()).await;
-    let text = "PRECONDITION_FAILED - inequivalent arg 'durable' for exchange 'e' in vhost 'VHOST': received 'true' but current is 'false'";
+    let text = "PRECONDITION_FAILED - inequivalent arg 'durable' for exchange 'e' in vhost 'VHOST': received 'true' \
+        but current is 'false'";
     assert_eq!(refused, (406, target.text(text)));
     let arguments = table([("alternate-exchange", long("other"))]);
     let refused = again(ExchangeKind::Direct, ExchangeDeclareOptions::default(), arguments).await;
-    let text = "PRECONDITION_FAILED - inequivalent arg 'alternate-exchange' for exchange 'e' in vhost 'VHOST': received the value 'other' of type 'longstr' but current is none";
+    let text = "PRECONDITION_FAILED - inequivalent arg 'alternate-exchange' for exchange 'e' in vhost 'VHOST': \
+        received the value 'other' of type 'longstr' but current is none";
     assert_eq!(refused, (406, target.text(text)));
 }
 
@@ -137,7 +143,9 @@ async fn an_exclusive_queue_is_locked_for_others(target: &Target) {
     let owner = target.channel().await;
     let exclusive = QueueDeclareOptions { exclusive: true, ..Default::default() };
     owner.queue_declare("q".into(), exclusive, FieldTable::default()).await.unwrap();
-    let text = "RESOURCE_LOCKED - cannot obtain exclusive access to locked queue 'q' in vhost 'VHOST'. It could be originally declared on another connection or the exclusive property value does not match that of the original declaration.";
+    let text = "RESOURCE_LOCKED - cannot obtain exclusive access to locked queue 'q' in vhost 'VHOST'. It could be \
+        originally declared on another connection or the exclusive property value does not match that of the original \
+        declaration.";
     let text = target.text(text);
     let locked = (405, if text.len() > 255 { format!("{}...", &text[..252]) } else { text });
     assert_eq!(queue_again(target, exclusive, FieldTable::default()).await, locked);

@@ -19,9 +19,9 @@ async fn only_shared_transient_queues_are_refused(url: &str) {
     allowed.queue_declare("exclusive".into(), exclusive, FieldTable::default()).await.unwrap();
     let shared = QueueDeclareOptions::default();
     let refused = channel().await.queue_declare("shared".into(), shared, FieldTable::default()).await;
-    let text = "INTERNAL_ERROR - Feature `transient_nonexcl_queues` is deprecated.\nIts use is not permitted per the configuration \
-                (overriding the default, which is permitted):\n    \"deprecated_features.permit.transient_nonexcl_queues = false\"\nIts use \
-                will not be...";
+    let text = "INTERNAL_ERROR - Feature `transient_nonexcl_queues` is deprecated.\nIts use is not permitted per the \
+        configuration (overriding the default, which is permitted):\n    \
+        \"deprecated_features.permit.transient_nonexcl_queues = false\"\nIts use will not be...";
     let (code, told) = refusal(refused);
     assert_eq!(code, 541);
     assert!(told.starts_with(text.trim_end_matches('.')) && told.len() == 255, "{told}");

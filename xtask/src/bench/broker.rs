@@ -150,8 +150,8 @@ fn report(rows: &[Row], version: &str, runs: u8, load: &str) -> String {
     let table = table::markdown(["embedded", &format!("RabbitMQ {version}")], rows);
     format!(
         "## The embedded broker beside RabbitMQ\n\n\
-         `cargo xtask bench broker --runs {runs} --write`. Speeds are medians of {runs} runs in turn, with the least and most of them; both \
-         brokers are processes of their own on loopback, clients included in the machine's load.\n\n\
+         `cargo xtask bench broker --runs {runs} --write`. Speeds are medians of {runs} runs in turn, with the least \
+         and most of them; both brokers are processes of their own on loopback, clients included in the machine's load.\n\n\
          {}; load before the build: {load}.\n\n{table}",
         machine::describe()
     )
