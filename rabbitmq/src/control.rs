@@ -12,7 +12,8 @@ impl Node {
     /// headings.
     ///
     /// ```no_run
-    /// # async fn example(first: warren_rabbitmq::Node, second: warren_rabbitmq::Node) -> Result<(), Box<dyn std::error::Error>> {
+    /// # use warren_rabbitmq::{ControlError, Node};
+    /// # async fn example(first: Node, second: Node) -> Result<(), ControlError> {
     /// second.ctl(&["stop_app"]).await?;
     /// second.ctl(&["join_cluster", first.name()]).await?;
     /// second.ctl(&["start_app"]).await?;

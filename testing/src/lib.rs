@@ -10,6 +10,11 @@
 //! Which one the variable `WARREN_RABBITMQ` says: without it the embedded one; with `3` or `4` that RabbitMQ, of which
 //! all tests of a program share a node and each has a vhost of its own. What a test does to its broker
 //! ([`TestBroker::kill`], ...) is a fault from code on the embedded broker, and the real thing on RabbitMQ.
+//!
+//! # Cancel safety
+//!
+//! A future of this crate that is dropped in the middle leaves no broker of the test's own behind; a fault may have
+//! happened by then, or not.
 
 mod faults;
 

@@ -151,7 +151,8 @@ fn report(rows: &[Row], version: &str, runs: u8, load: &str) -> String {
     format!(
         "## The embedded broker beside RabbitMQ\n\n\
          `cargo xtask bench broker --runs {runs} --write`. Speeds are medians of {runs} runs in turn, with the least \
-         and most of them; both brokers are processes of their own on loopback, clients included in the machine's load.\n\n\
+         and most of them; both brokers are processes of their own on loopback, clients included in the machine's \
+         load.\n\n\
          {}; load before the build: {load}.\n\n{table}",
         machine::describe()
     )
