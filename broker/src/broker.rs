@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use rustc_hash::FxHashMap;
 use tokio::net::TcpStream;
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 
 pub use faults::Survives;
 
@@ -43,7 +43,7 @@ use crate::{ConnectionInfo, Options, StartError};
 pub struct Broker {
     shared: Arc<Shared>,
     addresses: Addresses,
-    listening: Mutex<Vec<AbortHandle>>,
+    listening: Mutex<Vec<JoinHandle<()>>>,
     timers: Vec<AbortHandle>,
     #[cfg(feature = "http")]
     http: Option<crate::http::Server>,
@@ -58,6 +58,8 @@ pub(crate) struct Shared {
     vhosts: FxHashMap<String, Arc<Vhost>>,
     faults: Arc<Faults>,
     connections: Mutex<FxHashMap<ConnectionId, (Arc<Control>, AbortHandle)>>,
+    /// The broker is gone: nobody is served any more. Looked at under the lock of `connections`.
+    stopped: AtomicBool,
     next_connection: AtomicU64,
     blocked: AtomicBool,
     blocked_reason: RwLock<String>,
@@ -96,12 +98,15 @@ impl Shared {
         let control = Arc::new(Control::new(id, Some(peer), stream.local_addr().ok(), outbox));
         // The lock is held until the task is known: it cannot take itself out before it is in.
         let mut connections = self.connections();
+        if self.stopped.load(Ordering::Relaxed) {
+            return;
+        }
         let task = match self.tls.clone().filter(|_| is_tls) {
             None => {
                 let session = Session::new(Arc::clone(self), id, Arc::clone(&control), Transport::default());
-                self.run(id, Driver::new(stream, session, Arc::clone(&control)))
+                self.run(&control, id, Driver::new(stream, session, Arc::clone(&control)))
             }
-            Some(tls) => self.run(id, self.clone().serve_tls(stream, tls, id, Arc::clone(&control))),
+            Some(tls) => self.run(&control, id, self.clone().serve_tls(stream, tls, id, Arc::clone(&control))),
         };
         connections.insert(id, (control, task));
     }
@@ -113,31 +118,45 @@ impl Shared {
         id: ConnectionId,
         control: Arc<Control>,
     ) -> io::Result<()> {
-        match tls.accept(stream, &control).await {
-            Ok((stream, transport)) => {
-                control.update_info(|info| info.tls = true);
-                let session = Session::new(self, id, Arc::clone(&control), transport);
-                Driver::new(stream, session, control).await
-            }
-            Err(error) => {
-                control.set_ended();
-                Err(error)
-            }
-        }
+        let (stream, transport) = tls.accept(stream, &control).await?;
+        control.update_info(|info| info.tls = true);
+        let session = Session::new(self, id, Arc::clone(&control), transport);
+        Driver::new(stream, session, control).await
     }
 
     fn run(
         self: &Arc<Self>,
+        control: &Arc<Control>,
         id: ConnectionId,
         connection: impl Future<Output = io::Result<()>> + Send + 'static,
     ) -> AbortHandle {
-        let shared = Arc::clone(self);
+        let (shared, control) = (Arc::clone(self), Arc::clone(control));
         let task = tokio::spawn(async move {
+            // Made here and not before: a task that never runs is dropped while the connections are locked.
+            let _listed = Listed { shared, control, id };
             let end = connection.await;
             tracing::debug!(connection = id.0, ?end, "a connection ended");
-            shared.connections().remove(&id);
         });
         task.abort_handle()
+    }
+
+    /// Gives out nothing to consumers, or does again, in every vhost.
+    fn set_halted(&self, halted: bool) {
+        self.vhosts.values().for_each(|vhost| vhost.with(|state| state.set_halted(halted)));
+    }
+}
+
+/// A connection's place among the others. It is given up however the connection's task ends, by a panic too.
+struct Listed {
+    shared: Arc<Shared>,
+    control: Arc<Control>,
+    id: ConnectionId,
+}
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        self.shared.connections().remove(&self.id);
+        self.control.set_ended();
     }
 }
 
@@ -158,6 +177,7 @@ impl Broker {
     pub async fn start(mut options: Options) -> Result<Broker, StartError> {
         options.frame_max = options.frame_max.max(FRAME_MIN);
         options.channel_max = options.channel_max.max(1);
+        options.outbox_bytes_max = options.outbox_bytes_max.max(1);
         let users = options.users.iter().map(|user| User::new(user).map(Arc::new)).collect::<Result<_, _>>()?;
         let (clock, faults) = (Clock::start(), Arc::new(Faults::default()));
         let settings = VhostSettings { strict: options.strict, body_bytes_max: options.body_bytes_max };
@@ -186,6 +206,7 @@ impl Broker {
             vhosts,
             faults,
             connections: Mutex::default(),
+            stopped: AtomicBool::new(false),
             next_connection: AtomicU64::new(1),
             blocked: AtomicBool::new(false),
             blocked_reason: RwLock::default(),
@@ -203,10 +224,16 @@ impl Broker {
         })
     }
 
-    /// The address of the vhost `/`, for the first user: `amqp://guest:guest@127.0.0.1:24817/%2f`.
+    /// The address of the vhost `/`, or of the first one if there is no such, for the first user:
+    /// `amqp://guest:guest@127.0.0.1:24817/%2f`.
     #[must_use]
     pub fn url(&self) -> String {
-        self.url_of_vhost("/")
+        self.url_of_vhost(self.main_vhost())
+    }
+
+    fn main_vhost(&self) -> &str {
+        let vhosts = &self.shared.options.vhosts;
+        vhosts.iter().find(|name| *name == "/").or(vhosts.first()).map_or("/", String::as_str)
     }
 
     /// The address of a vhost, for the first user; on this machine, if the broker listens on every address.
@@ -215,11 +242,11 @@ impl Broker {
         self.url_with("amqp", self.addresses.plain, vhost)
     }
 
-    /// The address of the vhost `/` over TLS, for the first user, if [`Options::tls`] is set:
+    /// The address of the same vhost as [`Broker::url`]'s over TLS, for the first user, if [`Options::tls`] is set:
     /// `amqps://guest:guest@127.0.0.1:24818/%2f`.
     #[must_use]
     pub fn tls_url(&self) -> Option<String> {
-        self.addresses.tls.map(|address| self.url_with("amqps", address, "/"))
+        self.addresses.tls.map(|address| self.url_with("amqps", address, self.main_vhost()))
     }
 
     fn url_with(&self, scheme: &str, address: SocketAddr, vhost: &str) -> String {
@@ -240,7 +267,7 @@ impl Broker {
         self.addresses.tls
     }
 
-    fn listening(&self) -> MutexGuard<'_, Vec<AbortHandle>> {
+    fn listening(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
         self.listening.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -266,9 +293,14 @@ impl Broker {
 
 impl Drop for Broker {
     fn drop(&mut self) {
-        self.listening().iter().for_each(AbortHandle::abort);
+        self.listening().iter().for_each(JoinHandle::abort);
         self.timers.iter().for_each(AbortHandle::abort);
-        self.shared.connections().drain().for_each(|(_, (_, task))| task.abort());
+        self.shared.set_halted(true);
+        let mut connections = self.shared.connections();
+        self.shared.stopped.store(true, Ordering::Relaxed);
+        let tasks: Vec<AbortHandle> = connections.drain().map(|(_, (_, task))| task).collect();
+        drop(connections);
+        tasks.iter().for_each(AbortHandle::abort);
     }
 }
 

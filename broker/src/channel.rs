@@ -107,6 +107,7 @@ impl Channel {
         let credit = consumer.no_ack
             || (consumer.prefetch == 0 || consumer.unacked < u32::from(consumer.prefetch))
                 && (self.prefetch_global == 0 || self.outstanding < u32::from(self.prefetch_global));
-        credit && !self.link.outbox.is_full()
+        // What a closed outbox is given is lost: its connection is gone, though not all of its channels yet.
+        credit && !self.link.outbox.is_closed() && !self.link.outbox.is_full()
     }
 }

@@ -1,6 +1,7 @@
-//! A connection: [`session`] is what it says, without I/O; [`driver`] moves its bytes.
+//! A connection: [`session`] is what it says, without I/O; [`driver`] moves its bytes, and [`delayed`] holds them back.
 
 pub(crate) mod control;
+mod delayed;
 pub(crate) mod driver;
 pub(crate) mod handshake;
 pub(crate) mod session;

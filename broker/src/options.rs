@@ -17,8 +17,8 @@ pub struct Options {
     pub vhosts: Vec<String>,
     /// Who may connect. Default: `guest` with the password `guest`, everywhere.
     pub users: Vec<UserOptions>,
-    /// What the broker proposes as heartbeat, in whole seconds; what the client answers holds, and zero is none. A
-    /// client that is silent for twice as long is cut off. Default: 60 s, as RabbitMQ.
+    /// What the broker proposes as heartbeat, in whole seconds, rounded up; what the client answers holds, and zero is
+    /// none. A client that is silent for twice as long is cut off. Default: 60 s, as RabbitMQ.
     pub heartbeat: Duration,
     /// The largest frame that is agreed to, in bytes; a larger one closes the connection (501). Default: 131,072, as
     /// RabbitMQ. At least 4,096.
@@ -27,7 +27,8 @@ pub struct Options {
     pub channel_max: u16,
     /// The largest message body, in bytes; a larger one closes the channel (406). Default: 128 MiB, as RabbitMQ 3.
     pub body_bytes_max: u64,
-    /// When so many bytes wait to be read by a client, its consumers are given nothing more. Default: 1 MiB.
+    /// When so many bytes wait to be read by a client, its consumers are given nothing more. Default: 1 MiB. At least
+    /// 1.
     pub outbox_bytes_max: usize,
     /// Where to answer HTTP: a page for people, RabbitMQ's management API for listing, Prometheus' metrics. Port 0
     /// takes a free one. Anyone who reaches it reads the metrics without a password. Default: nowhere.

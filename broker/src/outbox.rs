@@ -42,12 +42,15 @@ impl Piece {
 #[derive(Debug)]
 pub(crate) struct Outbox {
     inner: Mutex<Inner>,
-    /// Bytes that are here or taken and not yet written.
+    /// Bytes that are here or taken and not yet written. They are added under the lock, so that nobody takes what is
+    /// not counted yet.
     unwritten: AtomicUsize,
     /// Over this, no consumer of the connection is given anything: a client that does not read must not fill the memory.
     limit: usize,
     /// A consumer was passed over because of the limit: the task has to call for deliveries when it has written enough.
     starved: AtomicBool,
+    /// Nothing more is taken in: the connection is gone.
+    closed: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -55,34 +58,39 @@ struct Inner {
     pieces: VecDeque<Piece>,
     tail: Vec<u8>,
     waker: Option<Waker>,
-    /// Nothing more is taken in: the connection is gone.
-    closed: bool,
 }
 
 impl Outbox {
     pub(crate) fn new(limit: usize) -> Outbox {
-        let unwritten = AtomicUsize::new(0);
-        Outbox { inner: Mutex::default(), unwritten, limit, starved: AtomicBool::new(false) }
+        let (starved, closed) = (AtomicBool::new(false), AtomicBool::new(false));
+        Outbox { inner: Mutex::default(), unwritten: AtomicUsize::new(0), limit, starved, closed }
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether nothing more should be delivered for now. Says so once more to the task when there is room again ([`Outbox::take_starved`]).
+    /// Whether nothing more should be delivered for now. The task is told to ask again when there is room
+    /// ([`Outbox::take_starved`]).
     pub(crate) fn is_full(&self) -> bool {
-        let full = self.unwritten.load(Ordering::Relaxed) >= self.limit;
-        if full {
-            self.starved.store(true, Ordering::Relaxed);
+        if self.unwritten.load(Ordering::Relaxed) < self.limit {
+            return false;
         }
-        full
+        self.starved.store(true, Ordering::SeqCst);
+        // The task may have written everything, and looked, just before it could see this: then nobody would ask again.
+        self.unwritten.load(Ordering::SeqCst) >= self.limit
     }
 
-    /// Whether someone found the outbox full, and it is less than half full now.
+    /// Whether nothing is taken in any more.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Whether someone found the outbox full, and it is at most half full now.
     pub(crate) fn take_starved(&self) -> bool {
-        self.unwritten.load(Ordering::Relaxed) < self.limit / 2
-            && self.starved.load(Ordering::Relaxed)
-            && self.starved.swap(false, Ordering::Relaxed)
+        self.unwritten.load(Ordering::SeqCst) <= self.limit / 2
+            && self.starved.load(Ordering::SeqCst)
+            && self.starved.swap(false, Ordering::SeqCst)
     }
 
     /// Bytes that are not written yet.
@@ -93,14 +101,13 @@ impl Outbox {
     /// Appends what `write` writes. Nothing wakes the task: see [`Outbox::wake`].
     pub(crate) fn append(&self, write: impl FnOnce(&mut Vec<u8>)) {
         let mut inner = self.inner();
-        if inner.closed {
+        if self.is_closed() {
             return;
         }
         let before = inner.tail.len();
         write(&mut inner.tail);
-        let added = inner.tail.len() - before;
+        self.unwritten.fetch_add(inner.tail.len() - before, Ordering::SeqCst);
         inner.split_when_long();
-        self.unwritten.fetch_add(added, Ordering::Relaxed);
     }
 
     /// Appends a method by `write`, and the content of `message` after it, in frames of `frame_max` bytes.
@@ -113,35 +120,32 @@ impl Outbox {
         write: impl FnOnce(&mut Vec<u8>),
     ) {
         let mut inner = self.inner();
-        if inner.closed {
+        if self.is_closed() {
             return;
         }
         let before = inner.tail.len();
         write(&mut inner.tail);
         let body = message.body();
         encode::content_header(&mut inner.tail, channel, properties.unwrap_or(message.properties()), body.len());
-        let mut added = 0;
+        let mut added = inner.tail.len() - before;
         let share = body.len() >= SHARED_BODY_BYTES;
         let frame_payload = frame_max - frame::OVERHEAD;
         let mut start = 0;
         while start < body.len() {
             let end = body.len().min(start + frame_payload);
+            added += frame::OVERHEAD + end - start;
             encode::body_head(&mut inner.tail, channel, end - start);
             if share {
                 inner.cut_tail();
                 inner.pieces.push_back(Piece::Body { message: Arc::clone(message), start, end });
-                added += end - start;
             } else {
                 inner.tail.extend_from_slice(&body[start..end]);
             }
             inner.tail.push(frame::END);
             start = end;
         }
-        // A shared body cuts the tail: what was before it is then counted by its pieces.
-        let added = if share { added + message.content_bytes() - body.len() + 64 } else { inner.tail.len() - before };
+        self.unwritten.fetch_add(added, Ordering::SeqCst);
         inner.split_when_long();
-        drop(inner);
-        self.unwritten.fetch_add(added, Ordering::Relaxed);
     }
 
     /// Wakes the task that writes.
@@ -185,20 +189,14 @@ impl Outbox {
     /// Takes `batch`'s first `written` bytes away.
     pub(crate) fn written(&self, batch: &mut Batch, written: usize) {
         batch.advance(written);
-        // The count of shared bodies is an estimate: it is set right whenever nothing is left.
-        if batch.pieces.is_empty() && self.inner().is_empty() {
-            self.unwritten.store(0, Ordering::Relaxed);
-        } else {
-            let _ = self.unwritten.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |unwritten| {
-                Some(unwritten.saturating_sub(written))
-            });
-        }
+        self.unwritten.fetch_sub(written, Ordering::SeqCst);
     }
 
     /// Takes nothing in any more.
     pub(crate) fn close(&self) {
         let mut inner = self.inner();
-        *inner = Inner { closed: true, ..Inner::default() };
+        self.closed.store(true, Ordering::Release);
+        *inner = Inner::default();
     }
 }
 
@@ -289,6 +287,7 @@ mod tests {
             let bytes = drain(&outbox, step);
             let bytes = bytes.strip_prefix(b"method").unwrap();
             let (mut at, mut collected, mut kinds) = (0, Vec::new(), Vec::new());
+            assert_eq!(outbox.unwritten_bytes(), 0);
             while let frame::Next::Frame(frame, length) = frame::next(&bytes[at..], 16_384) {
                 kinds.push(frame.kind);
                 if frame.kind == frame::BODY {
@@ -299,6 +298,18 @@ mod tests {
             assert_eq!(at, bytes.len());
             assert_eq!(kinds, [2, 3, 3, 3]);
             assert!(collected == body);
+        }
+    }
+
+    #[test]
+    fn what_waits_is_counted_to_the_byte() {
+        let outbox = Outbox::new(1 << 20);
+        for body_bytes in [0, 1, 16_383, 16_384, 40_000, 16_376 * 3] {
+            let message = Arc::new(Message::new("e".into(), b"key", &[0, 0], &vec![7; body_bytes]));
+            outbox.append(|out| out.extend_from_slice(b"before"));
+            outbox.append_content(1, 16_384, &message, None, |out| out.extend_from_slice(b"method"));
+            let counted = outbox.unwritten_bytes();
+            assert_eq!(drain(&outbox, usize::MAX).len(), counted, "{body_bytes}");
             assert_eq!(outbox.unwritten_bytes(), 0);
         }
     }
@@ -313,6 +324,34 @@ mod tests {
         assert!(!outbox.is_full());
         assert!(outbox.take_starved());
         assert!(!outbox.take_starved());
+    }
+
+    #[test]
+    fn the_smallest_outbox_has_room_when_it_is_empty() {
+        let outbox = Outbox::new(1);
+        outbox.append(|out| out.push(0));
+        assert!(outbox.is_full());
+        drain(&outbox, 1);
+        assert!(outbox.take_starved());
+    }
+
+    #[test]
+    fn who_finds_it_full_is_seen_by_who_empties_it() {
+        for _ in 0..2_000 {
+            let outbox = Outbox::new(1);
+            outbox.append(|out| out.push(0));
+            let barrier = std::sync::Barrier::new(2);
+            let (found_full, told) = std::thread::scope(|scope| {
+                let emptying = scope.spawn(|| {
+                    barrier.wait();
+                    drain(&outbox, 1);
+                    outbox.take_starved()
+                });
+                barrier.wait();
+                (outbox.is_full(), emptying.join().unwrap())
+            });
+            assert!(told || !found_full, "nobody would be told that there is room");
+        }
     }
 
     #[test]

@@ -65,7 +65,9 @@ impl Broker {
         }
     }
 
-    /// Delays everything on a connection by so much, in each direction. Zero ends it.
+    /// Delays everything on a connection by so much, in each direction: each byte for itself, so that as much comes
+    /// through as before. What is on its way already waits for the new delay instead; zero lets it go at once. More than
+    /// 4 MiB from the client on their way, and it is not read for a while.
     pub fn delay(&self, id: ConnectionId, delay: Duration) {
         if let Some(control) = self.control(id) {
             control.set_delay(delay);
@@ -126,16 +128,28 @@ impl Broker {
     pub async fn restart(&self, survives: Survives, downtime: Duration) -> Result<(), StartError> {
         self.close_all().await;
         for vhost in self.shared.vhosts.values() {
-            vhost.with(|state| state.forget(survives == Survives::Durable));
+            vhost.with(|state| {
+                state.forget(survives == Survives::Durable);
+                state.set_halted(false);
+            });
         }
         tokio::time::sleep(downtime).await;
         *self.listening() = Listeners::open(self.addresses)?.accept(&self.shared);
         Ok(())
     }
 
-    /// Listens no more, and tells every client to go.
+    /// Listens no more, and tells every client to go. Nothing is given out from here on: what one client gives back
+    /// would go to the next, and back, and count as delivered each time.
     pub(super) async fn close_all(&self) {
-        self.listening().drain(..).for_each(|listening| listening.abort());
+        let listening: Vec<_> = self.listening().drain(..).collect();
+        listening.iter().for_each(|task| task.abort());
+        for task in listening {
+            // Until it has ended it may still accept someone, and hold the port.
+            if task.await.is_err_and(|ended| ended.is_panic()) {
+                tracing::error!("the task that accepts connections had panicked");
+            }
+        }
+        self.shared.set_halted(true);
         let controls = self.controls();
         controls.iter().for_each(|control| control.force_out());
         let deadline = tokio::time::Instant::now() + PATIENCE;

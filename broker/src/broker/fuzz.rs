@@ -3,6 +3,7 @@
 //! on, led by coverage.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
+mod panicking;
 mod said;
 
 use amq_protocol::frame::{AMQPFrame, parse_frame};

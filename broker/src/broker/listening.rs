@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket};
-use tokio::task::AbortHandle;
+use tokio::task::JoinHandle;
 
 use super::Shared;
 use crate::StartError;
@@ -41,10 +41,10 @@ impl Listeners {
     }
 
     /// Accepts connections until the tasks are aborted.
-    pub(super) fn accept(self, shared: &Arc<Shared>) -> Vec<AbortHandle> {
+    pub(super) fn accept(self, shared: &Arc<Shared>) -> Vec<JoinHandle<()>> {
         let tls = self.tls.map(|listener| tokio::spawn(accept(listener, Arc::clone(shared), true)));
         let plain = tokio::spawn(accept(self.plain, Arc::clone(shared), false));
-        tls.into_iter().chain([plain]).map(|task| task.abort_handle()).collect()
+        tls.into_iter().chain([plain]).collect()
     }
 }
 

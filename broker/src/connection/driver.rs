@@ -14,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
 use super::control::Control;
+use super::delayed::Delayed;
 use super::session::{Phase, Session};
 use crate::error::Refusal;
 use crate::outbox::Batch;
@@ -29,12 +30,18 @@ const END_TIMEOUT: Duration = Duration::from_secs(10);
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// So much unread output, and the client is not read either: what it asks for would only add to it.
 const UNREAD_BYTES_MAX: usize = 4 << 20;
+/// So much input is held back at most; a delayed client that says more is not read for a while.
+const HELD_BYTES_MAX: usize = 4 << 20;
 
 thread_local! {
     static READ_BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into_boxed_slice());
 }
 
 /// A connection's task.
+///
+/// # Drop behaviour
+///
+/// What the connection held is given back, however its task ends.
 pub(crate) struct Driver<S> {
     stream: S,
     session: Session,
@@ -46,12 +53,17 @@ pub(crate) struct Driver<S> {
     began: Instant,
     last_read: Instant,
     last_write: Instant,
+    /// The client was not read when it was last looked for: the time until then says nothing about it.
+    was_paused: bool,
     /// Since when the connection is to end.
     ending: Option<Instant>,
-    /// What was read and is held back, and until when: a fault.
-    held_input: Option<(Instant, Vec<u8>)>,
-    /// Until when output is held back: a fault.
-    held_output: Option<Instant>,
+    /// What was read and is held back, and then how the reading ended: a fault.
+    held_input: Delayed<io::Result<Vec<u8>>>,
+    held_input_bytes: usize,
+    /// What is to be written and is held back: a fault.
+    held_output: Delayed<Batch>,
+    /// What the connection held is given back.
+    finished: bool,
 }
 
 /// Whether a step came further, or why it cannot.
@@ -73,16 +85,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             began: now,
             last_read: now,
             last_write: now,
+            was_paused: false,
             ending: None,
-            held_input: None,
-            held_output: None,
+            held_input: Delayed::new(),
+            held_input_bytes: 0,
+            held_output: Delayed::new(),
+            finished: false,
         }
     }
 
     /// Writes what there is, as far as the socket takes it.
     fn write(&mut self, context: &mut Context<'_>) -> io::Result<Step> {
         loop {
-            if self.batch.is_empty() && !(self.may_take_output() && self.control.outbox.take(&mut self.batch)) {
+            self.take_output();
+            if self.batch.is_empty() {
                 return self.flush(context);
             }
             let mut slices = [IoSlice::new(&[]); SLICES];
@@ -111,70 +127,85 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         Ok(Step::Done)
     }
 
-    /// Output waits for as long as the connection is delayed.
-    fn may_take_output(&mut self) -> bool {
+    /// Takes what there is to write. A delay makes it wait from now on, whether the client reads or not.
+    fn take_output(&mut self) {
         let delay = self.control.delay();
-        if delay.is_zero() && self.held_output.is_none() {
-            return true;
+        if delay.is_zero() && self.held_output.is_empty() {
+            if self.batch.is_empty() {
+                self.control.outbox.take(&mut self.batch);
+            }
+            return;
         }
-        if self.control.outbox.unwritten_bytes() == 0 {
-            return false;
+        let mut fresh = Batch::default();
+        if self.control.outbox.take(&mut fresh) {
+            self.held_output.push(fresh);
         }
-        let due = *self.held_output.get_or_insert_with(|| Instant::now() + delay);
-        if Instant::now() < due {
-            return false;
+        if self.batch.is_empty() {
+            self.batch = self.held_output.take_due(delay).unwrap_or_default();
         }
-        self.held_output = None;
-        true
     }
 
-    /// Reads once, and does what was said.
+    /// Whether nothing more of what the client says is heard for now: it published while publishers are blocked, or
+    /// leaves too much unread.
+    fn hearing_paused(&self) -> bool {
+        self.session.is_parked() || self.control.outbox.unwritten_bytes() > UNREAD_BYTES_MAX
+    }
+
+    /// Whether the client is not read for now. Its heartbeats wait in the socket meanwhile, and are not missed.
+    fn reading_paused(&self) -> bool {
+        let at_end = matches!(self.held_input.last(), Some(Err(_)));
+        at_end || self.held_input_bytes > HELD_BYTES_MAX || self.hearing_paused()
+    }
+
+    /// Hears what is due, or reads once, and does what was said.
     fn read(&mut self, context: &mut Context<'_>) -> io::Result<Step> {
-        if let Some((due, _)) = &self.held_input {
-            if Instant::now() < *due {
-                return Ok(Step::Waits);
-            }
-            if let Some((_, bytes)) = self.held_input.take() {
+        let paused = self.reading_paused();
+        if std::mem::replace(&mut self.was_paused, paused) && !paused {
+            self.last_read = Instant::now();
+        }
+        if !self.held_input.is_empty() && !self.hearing_paused() {
+            if let Some(input) = self.held_input.take_due(self.control.delay()) {
+                let bytes = input?;
+                self.held_input_bytes -= bytes.len();
                 self.session.receive(&bytes);
                 return Ok(Step::Done);
             }
         }
-        if self.session.is_parked() || self.control.outbox.unwritten_bytes() > UNREAD_BYTES_MAX {
+        if paused {
             return Ok(Step::Waits);
         }
         READ_BUFFER.with_borrow_mut(|buffer| {
             let mut buffer = ReadBuf::new(buffer);
-            match Pin::new(&mut self.stream).poll_read(context, &mut buffer) {
+            let end = match Pin::new(&mut self.stream).poll_read(context, &mut buffer) {
                 Poll::Ready(Ok(())) if buffer.filled().is_empty() => Err(io::ErrorKind::UnexpectedEof.into()),
-                Poll::Ready(Ok(())) => {
-                    self.last_read = Instant::now();
-                    self.control.received.add(buffer.filled().len());
-                    let delay = self.control.delay();
-                    if delay.is_zero() {
-                        self.session.receive(buffer.filled());
-                    } else {
-                        self.held_input = Some((Instant::now() + delay, buffer.filled().to_vec()));
-                    }
-                    Ok(Step::Done)
-                }
-                Poll::Ready(Err(error)) => Err(error),
-                Poll::Pending => Ok(Step::Waits),
+                Poll::Ready(end) => end,
+                Poll::Pending => return Ok(Step::Waits),
+            };
+            self.last_read = Instant::now();
+            self.control.received.add(buffer.filled().len());
+            if self.control.delay().is_zero() && self.held_input.is_empty() {
+                end?;
+                self.session.receive(buffer.filled());
+            } else {
+                self.held_input_bytes += buffer.filled().len();
+                self.held_input.push(end.map(|()| buffer.filled().to_vec()));
             }
+            Ok(Step::Done)
         })
     }
 
     /// When something is to be done without a word from anyone.
     fn next_due(&self) -> Option<Instant> {
-        let heartbeat = self.session.heartbeat;
-        let beats =
-            (!heartbeat.is_zero()).then(|| (self.last_write + heartbeat / 2).min(self.last_read + heartbeat * 2));
+        let (heartbeat, delay) = (self.session.heartbeat, self.control.delay());
+        let beats = !heartbeat.is_zero() && self.session.phase == Phase::Running;
         let opening = self.session.phase.is_opening();
         [
-            beats.filter(|_| self.session.phase == Phase::Running),
+            beats.then(|| self.last_write + heartbeat / 2),
+            (beats && !self.reading_paused()).then(|| self.last_read + heartbeat * 2),
             opening.then(|| self.began + HANDSHAKE_TIMEOUT),
             self.ending.map(|since| since + END_TIMEOUT),
-            self.held_input.as_ref().map(|(due, _)| *due),
-            self.held_output,
+            self.held_input.due(delay).filter(|_| !self.hearing_paused()),
+            self.held_output.due(delay).filter(|_| self.batch.is_empty()),
         ]
         .into_iter()
         .flatten()
@@ -204,7 +235,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
         let heartbeat = self.session.heartbeat;
         if !heartbeat.is_zero() && self.session.phase == Phase::Running {
-            if now >= self.last_read + heartbeat * 2 && !self.session.is_parked() {
+            if now >= self.last_read + heartbeat * 2 && !self.reading_paused() {
                 tracing::info!("a client missed its heartbeats: its connection is cut");
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }
@@ -217,12 +248,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     }
 
     fn note_phase(&mut self) {
-        if !self.session.phase.is_opening() && self.session.phase != Phase::Running && self.ending.is_none() {
-            self.ending = Some(Instant::now());
-        }
         if self.control.take_forced_out() {
             let text = "broker forced connection closure with reason 'shutdown'";
             self.session.close(&Refusal::hard(amq_protocol::protocol::AMQPHardError::CONNECTIONFORCED, text), 0, 0);
+        }
+        if self.session.phase.is_ending() {
+            self.ending.get_or_insert_with(Instant::now);
         }
     }
 
@@ -274,8 +305,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             }
             self.control.outbox.register(context.waker());
             // What came before the waker was set woke nobody.
-            let can_write = matches!(written, Step::Done) && self.held_output.is_none();
-            let more = can_write && self.control.outbox.has_more();
+            let more = matches!(written, Step::Done) && self.control.outbox.has_more();
             if more || self.control.has_news() || self.session.can_unpark() {
                 continue;
             }
@@ -296,8 +326,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
 }
 
 impl<S> Driver<S> {
+    /// Gives everything back, once.
     fn finish(&mut self) {
-        self.session.end();
-        self.control.set_ended();
+        if !std::mem::replace(&mut self.finished, true) {
+            self.session.end();
+            self.control.set_ended();
+        }
+    }
+}
+
+impl<S> Drop for Driver<S> {
+    fn drop(&mut self) {
+        self.finish();
     }
 }

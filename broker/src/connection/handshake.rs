@@ -122,7 +122,9 @@ impl Session {
         });
         self.user = Some(user);
         let options = &self.shared.options;
-        let heartbeat = u16::try_from(options.heartbeat.as_secs()).unwrap_or(u16::MAX);
+        // Half a second must not become none.
+        let seconds = options.heartbeat.as_secs().saturating_add(u64::from(options.heartbeat.subsec_nanos() > 0));
+        let heartbeat = u16::try_from(seconds).unwrap_or(u16::MAX);
         let tune = connection::Tune { channel_max: options.channel_max, frame_max: options.frame_max, heartbeat };
         self.send_connection(connection::AMQPMethod::Tune(tune));
         self.phase = Phase::TuneOk;

@@ -48,6 +48,11 @@ impl Phase {
     fn is_over(self) -> bool {
         matches!(self, Phase::Answered | Phase::Done)
     }
+
+    /// Whether the connection is to end: it holds nothing any more.
+    pub(crate) fn is_ending(self) -> bool {
+        self == Phase::Closing || self.is_over()
+    }
 }
 
 /// A channel's number in use.
@@ -115,9 +120,6 @@ impl Session {
         self.run(commands);
         if let Err(refusal) = end {
             self.close(&refusal, 0, 0);
-        }
-        if self.phase == Phase::Answered {
-            self.release();
         }
     }
 
@@ -195,6 +197,7 @@ impl Session {
         };
         if let Err(refusal) = self.try_command(state, number, command) {
             if refusal.closes_connection {
+                self.release_in(state);
                 self.close(&refusal, class, id);
             } else {
                 self.close_channel(state, number, &refusal, class, id);
@@ -205,7 +208,7 @@ impl Session {
     fn try_command(&mut self, state: &mut State, number: u16, command: Command) -> Result<(), Refusal> {
         if let Command::Method { method, .. } = &command {
             match &**method {
-                AMQPClass::Connection(method) if number == 0 => return self.connection_method(method),
+                AMQPClass::Connection(method) if number == 0 => return self.connection_method(state, method),
                 AMQPClass::Channel(method) if !matches!(method, channel::AMQPMethod::Flow(_)) => {
                     return self.channel_method(state, number, method);
                 }
@@ -225,9 +228,10 @@ impl Session {
         }
     }
 
-    fn connection_method(&mut self, method: &connection::AMQPMethod) -> Result<(), Refusal> {
+    fn connection_method(&mut self, state: &mut State, method: &connection::AMQPMethod) -> Result<(), Refusal> {
         match method {
             connection::AMQPMethod::Close(_) => {
+                self.release_in(state);
                 self.send_connection(connection::AMQPMethod::CloseOk(connection::CloseOk {}));
                 self.phase = Phase::Answered;
             }
@@ -248,7 +252,7 @@ impl Session {
             }
             (channel::AMQPMethod::Close(_), Some(slot)) => {
                 if let Slot::Open(id) = slot {
-                    state.close_channel(id);
+                    state.close_channels(&[id]);
                     self.channels.remove(&number);
                 }
                 self.send_channel(number, channel::AMQPMethod::CloseOk(channel::CloseOk {}));
@@ -285,7 +289,7 @@ impl Session {
     /// Closes a channel that did something wrong.
     fn close_channel(&mut self, state: &mut State, number: u16, refusal: &Refusal, class_id: u16, method_id: u16) {
         if let Some(Slot::Open(id)) = self.channels.insert(number, Slot::Closing) {
-            state.close_channel(id);
+            state.close_channels(&[id]);
         }
         tracing::debug!(
             connection = self.id.0,
@@ -299,11 +303,16 @@ impl Session {
         self.send_channel(number, channel::AMQPMethod::Close(close));
     }
 
-    /// Closes the connection, and awaits the client's answer.
+    /// Closes the connection, and awaits the client's answer. What it held is given back before it is told, as by
+    /// RabbitMQ: nothing is delivered to it after that. Who holds the vhost's lock calls [`Session::release_in`] first.
     pub(crate) fn close(&mut self, refusal: &Refusal, class_id: u16, method_id: u16) {
-        if self.phase == Phase::Closing || self.phase.is_over() {
+        if self.phase.is_ending() {
             return;
         }
+        self.release();
+        // The answer may come behind what was parked, and is to be read.
+        self.parked.clear();
+        self.control.parked.store(false, Ordering::Relaxed);
         tracing::debug!(connection = self.id.0, code = refusal.code, "a connection is closed: {}", refusal.text);
         // A stranger is told why it may not come in, and nothing else: it is cut off, as by RabbitMQ.
         let is_stranger = matches!(self.phase, Phase::StartOk | Phase::TuneOk);
@@ -378,15 +387,17 @@ impl Session {
     }
 
     fn release(&mut self) {
-        let Some(vhost) = self.vhost.take() else { return };
-        vhost.with(|state| {
-            for (_, slot) in self.channels.drain() {
-                if let Slot::Open(id) = slot {
-                    state.close_channel(id);
-                }
-            }
-            state.close_connection(self.id);
-        });
+        if let Some(vhost) = self.vhost.clone() {
+            vhost.with(|state| self.release_in(state));
+        }
+    }
+
+    fn release_in(&mut self, state: &mut State) {
+        self.vhost = None;
+        let open = |slot| if let Slot::Open(id) = slot { Some(id) } else { None };
+        let channels: Vec<ChannelId> = self.channels.drain().filter_map(|(_, slot)| open(slot)).collect();
+        state.close_channels(&channels);
+        state.close_connection(self.id);
     }
 }
 

@@ -120,22 +120,27 @@ impl State {
         }
     }
 
-    /// Closes a channel: its consumers go, what they had comes back.
-    pub(crate) fn close_channel(&mut self, id: ChannelId) {
+    /// Closes channels: their consumers go, what they had comes back.
+    pub(crate) fn close_channels(&mut self, ids: &[ChannelId]) {
+        // Consumers first, of all of them: what comes back must not be given to them again.
+        let queues: Vec<QueueId> = ids.iter().flat_map(|id| self.detach_consumers(*id)).collect();
+        for id in ids {
+            self.requeue_all(*id, Settlement::Return);
+            self.churn.channels_closed += u64::from(self.channels.remove(id).is_some());
+        }
+        queues.into_iter().for_each(|queue| self.after_consumer_left(queue));
+        self.settle_down();
+    }
+
+    /// Takes a channel's consumers away, and returns their queues. Its confirms are told before.
+    fn detach_consumers(&mut self, id: ChannelId) -> Vec<QueueId> {
         self.flush_confirms(id);
-        let Some(open) = self.channels.get_mut(&id) else { return };
+        let Some(open) = self.channels.get_mut(&id) else { return Vec::new() };
         let consumers: Vec<_> = open.consumers.values().copied().collect();
         if let Some(replies) = open.replies.take() {
             self.replies.remove(&replies.token);
         }
-        // Consumers first: what comes back must not be given to them again.
-        let queues: Vec<QueueId> =
-            consumers.into_iter().filter_map(|consumer| self.detach_consumer(consumer)).collect();
-        self.requeue_all(id, Settlement::Return);
-        self.channels.remove(&id);
-        self.churn.channels_closed += 1;
-        queues.into_iter().for_each(|queue| self.after_consumer_left(queue));
-        self.settle_down();
+        consumers.into_iter().filter_map(|consumer| self.detach_consumer(consumer)).collect()
     }
 
     /// What is exclusive to a connection goes with it. Its channels are closed already.

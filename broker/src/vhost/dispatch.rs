@@ -18,9 +18,9 @@ impl State {
     pub(super) fn dispatch(&mut self, id: QueueId) {
         loop {
             self.bury_expired(id, |expires_at, now| expires_at < now);
-            let State { queues, consumers, channels, .. } = self;
+            let State { queues, consumers, channels, halted, .. } = self;
             let Some(queue) = queues.get_mut(&id) else { return };
-            if queue.ready.is_empty() || queue.consumers.is_empty() {
+            if *halted || queue.ready.is_empty() || queue.consumers.is_empty() {
                 break;
             }
             let next = queue.consumers.next(|consumer| {
@@ -86,6 +86,16 @@ impl State {
             channel.unacked.push(delivery_tag, Delivery { queue, consumer: Some(id), entry });
         }
         self.wake(&link.outbox);
+    }
+
+    /// Gives nothing out until it is told to again: all connections are about to go, and what one gives back is not for
+    /// the next.
+    pub(crate) fn set_halted(&mut self, halted: bool) {
+        self.halted = halted;
+        if !halted {
+            let queues: Vec<QueueId> = self.queues.keys().copied().collect();
+            queues.into_iter().for_each(|queue| self.mark_dirty(queue));
+        }
     }
 
     /// Lets the queues of a connection's consumers give out again: its outbox was full and is not any more.

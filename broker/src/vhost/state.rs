@@ -58,6 +58,8 @@ pub(crate) struct State {
     /// What classic queues did, and what belongs to no queue; then what quorum queues did.
     pub(super) counters: [Counters; 2],
     pub(super) churn: Churn,
+    /// Nothing is given out to consumers.
+    pub(super) halted: bool,
 }
 
 impl State {
@@ -84,6 +86,7 @@ impl State {
             visited: FxHashSet::default(),
             counters: Default::default(),
             churn: Churn::default(),
+            halted: false,
         };
         state.declare_standard_exchanges();
         state

@@ -8,6 +8,7 @@ use lapin::{BasicProperties, Connection, ConnectionProperties};
 use warren_broker::{Broker, Options, Survives, Tampering};
 
 use crate::harness::*;
+use crate::raw::Raw;
 
 async fn broker() -> (Broker, Connection, lapin::Channel) {
     let broker = Broker::start(Options::default()).await.unwrap();
@@ -52,11 +53,54 @@ async fn a_delayed_connection_is_slow() {
     let began = Instant::now();
     channel.queue_purge("q".into(), QueuePurgeOptions::default()).await.unwrap();
     assert!(began.elapsed() >= Duration::from_millis(100), "{:?}", began.elapsed());
+    // Longer than anybody waits: whatever comes through after that is not delayed any more.
+    broker.delay(id, PATIENCE * 10);
+    let held = channel.queue_purge("q".into(), QueuePurgeOptions::default());
+    tokio::pin!(held);
+    assert!(tokio::time::timeout(Duration::from_millis(50), &mut held).await.is_err());
     broker.delay(id, Duration::ZERO);
-    channel.queue_purge("q".into(), QueuePurgeOptions::default()).await.unwrap();
-    let began = Instant::now();
-    channel.queue_purge("q".into(), QueuePurgeOptions::default()).await.unwrap();
-    assert!(began.elapsed() < Duration::from_millis(90), "{:?}", began.elapsed());
+    soon("what was held back", held).await.unwrap();
+    soon("the next", channel.queue_purge("q".into(), QueuePurgeOptions::default())).await.unwrap();
+}
+
+#[tokio::test]
+async fn as_much_comes_through_a_delayed_connection_as_before() {
+    let (broker, _connection, channel) = broker().await;
+    confirms(&channel).await;
+    broker.delay(broker.connections()[0].id, Duration::from_secs(1));
+    // By 64 KiB a second it would take a minute.
+    let large = "x".repeat(4 << 20);
+    publish(&channel, "q", &large).await;
+    assert!(body(&get(&channel, "q").await) == large);
+}
+
+#[tokio::test]
+async fn a_delayed_connection_is_given_large_messages_beside_confirms() {
+    let (broker, _connection, channel) = broker().await;
+    confirms(&channel).await;
+    broker.delay(broker.connections()[0].id, Duration::from_millis(5));
+    let mut consumer = consume(&channel, "q").await;
+    for size in (1 << 20..).take(5) {
+        let large = "x".repeat(size);
+        let (confirm, delivery) = tokio::join!(publish(&channel, "q", &large), next(&mut consumer));
+        assert!(is_ack(&confirm) && delivery.data.len() == size);
+        publish(&channel, "q", "small").await;
+        assert_eq!(body(&next(&mut consumer).await), "small");
+    }
+}
+
+#[tokio::test]
+async fn a_delayed_client_is_heard_to_its_end() {
+    let target = Target::with(Options::default()).await;
+    let channel = target.channel().await;
+    declare_durable(&channel, "q", FieldTable::default()).await;
+    let mut raw = Raw::open(&target, 10, 0).await;
+    raw.open_channel(1).await;
+    raw.method().await;
+    target.broker().delay(target.broker().connections()[1].id, Duration::from_millis(100));
+    raw.publish(1, "", "q", 0, &[0, 0], b"last words").await;
+    drop(raw);
+    assert_eq!(body(&get(&channel, "q").await), "last words");
 }
 
 #[tokio::test]

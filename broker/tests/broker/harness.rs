@@ -37,7 +37,7 @@ pub(crate) struct Target {
     pub(crate) flavour: Flavour,
     pub(crate) url: String,
     pub(crate) vhost: String,
-    _embedded: Option<Broker>,
+    embedded: Option<Broker>,
 }
 
 impl Target {
@@ -47,8 +47,18 @@ impl Target {
         let stranger = UserOptions { permissions: Some(Vec::new()), ..UserOptions::new(STRANGER, "p") };
         let limited = UserOptions::new(LIMITED, "p").permitted("/", permissions);
         let users = vec![UserOptions::new("guest", "guest"), limited, stranger];
-        let broker = Broker::start(Options { users, ..Options::default() }).await.unwrap();
-        Target { flavour: Flavour::Embedded, url: broker.url(), vhost: "/".to_owned(), _embedded: Some(broker) }
+        Target::with(Options { users, ..Options::default() }).await
+    }
+
+    /// An embedded broker of any kind.
+    pub(crate) async fn with(options: Options) -> Target {
+        let broker = Broker::start(options).await.unwrap();
+        Target { flavour: Flavour::Embedded, url: broker.url(), vhost: "/".to_owned(), embedded: Some(broker) }
+    }
+
+    /// The embedded broker, to do something to it.
+    pub(crate) fn broker(&self) -> &Broker {
+        self.embedded.as_ref().expect("only an embedded broker is asked for")
     }
 
     pub(crate) async fn rabbitmq() -> Option<Target> {
@@ -57,7 +67,7 @@ impl Target {
         let vhost = url.rsplit('/').next().unwrap().to_owned();
         let is_4 = warren_rabbitmq::wanted() == Some(warren_rabbitmq::Flavour::Trixie);
         let flavour = if is_4 { Flavour::RabbitMq4 } else { Flavour::RabbitMq3 };
-        Some(Target { flavour, url, vhost, _embedded: None })
+        Some(Target { flavour, url, vhost, embedded: None })
     }
 
     /// Whether this is RabbitMQ 4, which differs here from 3.10 and so from the embedded broker.

@@ -8,6 +8,7 @@ mod copies;
 mod deaths;
 mod delivery;
 mod differences;
+mod dying;
 mod endings;
 mod faults;
 mod harness;
@@ -15,6 +16,7 @@ mod hostile;
 #[cfg(feature = "http")]
 mod http;
 mod order;
+mod paused;
 mod publishing;
 mod quorum;
 mod raw;
