@@ -4,6 +4,7 @@ pub(crate) mod control;
 mod delayed;
 pub(crate) mod driver;
 pub(crate) mod handshake;
+mod phase;
 pub(crate) mod session;
 
 /// A connection, for as long as the broker lives.

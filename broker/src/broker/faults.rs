@@ -66,8 +66,8 @@ impl Broker {
     }
 
     /// Delays everything on a connection by so much, in each direction: each byte for itself, so that as much comes
-    /// through as before. What is on its way already waits for the new delay instead; zero lets it go at once. More than
-    /// 4 MiB from the client on their way, and it is not read for a while.
+    /// through as before. What is on its way already waits for the new delay instead; zero lets it go at once. While
+    /// more than 4 MiB from the client are on their way, it is not read.
     pub fn delay(&self, id: ConnectionId, delay: Duration) {
         if let Some(control) = self.control(id) {
             control.set_delay(delay);

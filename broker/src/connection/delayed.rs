@@ -1,5 +1,5 @@
-//! What a delayed connection holds back: a fault. Each piece waits for the whole delay from the moment when it came, and
-//! does not wait for those before it to be done with.
+//! What a delayed connection holds back: a fault. Each piece waits for the whole delay from the moment when it came,
+//! and not for those before it to be done with.
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -15,7 +15,8 @@ use tokio::time::{Instant, Sleep};
 
 use super::control::Control;
 use super::delayed::Delayed;
-use super::session::{Phase, Session};
+use super::phase::Phase;
+use super::session::Session;
 use crate::error::Refusal;
 use crate::outbox::Batch;
 
@@ -163,13 +164,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         if std::mem::replace(&mut self.was_paused, paused) && !paused {
             self.last_read = Instant::now();
         }
-        if !self.held_input.is_empty() && !self.hearing_paused() {
-            if let Some(input) = self.held_input.take_due(self.control.delay()) {
-                let bytes = input?;
-                self.held_input_bytes -= bytes.len();
-                self.session.receive(&bytes);
-                return Ok(Step::Done);
-            }
+        if !self.held_input.is_empty()
+            && !self.hearing_paused()
+            && let Some(input) = self.held_input.take_due(self.control.delay())
+        {
+            let bytes = input?;
+            self.held_input_bytes -= bytes.len();
+            self.session.receive(&bytes);
+            return Ok(Step::Done);
         }
         if paused {
             return Ok(Step::Waits);

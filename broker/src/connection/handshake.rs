@@ -5,7 +5,8 @@ use std::sync::Arc;
 use amq_protocol::protocol::{AMQPClass, AMQPHardError, AMQPSoftError, connection};
 use amq_protocol::types::{AMQPValue, FieldTable};
 
-use super::session::{Phase, Session};
+use super::phase::Phase;
+use super::session::Session;
 use crate::auth;
 use crate::channel::Link;
 use crate::error::Refusal;

@@ -56,6 +56,7 @@ async fn a_silent_client_is_cut_once_it_is_read_again() {
     raw.method().await;
     target.broker().block_publishers("low on memory");
     raw.publish(1, "", "q", 0, &[0, 0], b"blocked").await;
+    assert!(matches!(raw.frame().await, Some(AMQPFrame::Heartbeat)));
     target.broker().unblock_publishers();
     while raw.frame().await.is_some() {}
 }
