@@ -22,10 +22,29 @@ async fn filled(channel: &Channel, count: usize) {
     let arguments = [("x-queue-type", long("quorum")), ("x-delivery-limit", int(1))];
     declare_durable(channel, "q", table(arguments)).await;
     confirms(channel).await;
+    publish_all(channel, count).await;
+}
+
+async fn publish_all(channel: &Channel, count: usize) {
     for number in 0..count {
         let properties = BasicProperties::default().with_delivery_mode(2);
         publish_with(channel, "", "q", &number.to_string(), properties).await;
     }
+}
+
+/// Two consumers on each connection, that could take more than the `count` messages of `q` that they have in flight.
+async fn in_flight(publisher: &Channel, connections: &[Connection], count: usize) -> Vec<(Channel, Consumer)> {
+    let mut held = Vec::new();
+    for connection in connections.iter().chain(connections) {
+        held.push(holding(connection, 0).await);
+    }
+    publish_all(publisher, count).await;
+    for (_, consumer) in &mut held {
+        for _ in 0..count / (2 * connections.len()) {
+            next(consumer).await;
+        }
+    }
+    held
 }
 
 /// A channel that has `prefetch` messages of `q` in flight.
@@ -43,12 +62,9 @@ async fn holding(connection: &Connection, prefetch: u16) -> (Channel, Consumer) 
 async fn what_a_cut_connection_held_does_not_go_through_its_other_channels() {
     let target = target().await;
     let other = target.channel().await;
-    filled(&other, 4).await;
-    let connection = target.connect().await;
-    let mut held = Vec::new();
-    for _ in 0..4 {
-        held.push(holding(&connection, 1).await);
-    }
+    filled(&other, 0).await;
+    let connections = [target.connect().await];
+    let _held = in_flight(&other, &connections, 4).await;
     target.broker().cut(target.broker().connections()[1].id).await;
     assert_eq!(ready(&other, "q").await, 4);
     assert_eq!(take(&other, "q", 4).await.len(), 4);
@@ -79,14 +95,9 @@ async fn what_a_cut_connection_held_is_not_swallowed_by_its_consumer_without_ack
 async fn a_restart_counts_what_was_in_flight_as_delivered_once() {
     let target = target().await;
     let channel = target.channel().await;
-    filled(&channel, 30).await;
-    let (mut connections, mut held) = (Vec::new(), Vec::new());
-    for _ in 0..3 {
-        let connection = target.connect().await;
-        held.push(holding(&connection, 5).await);
-        held.push(holding(&connection, 5).await);
-        connections.push(connection);
-    }
+    filled(&channel, 0).await;
+    let connections = [target.connect().await, target.connect().await, target.connect().await];
+    let _held = in_flight(&channel, &connections, 30).await;
     assert_eq!(ready(&channel, "q").await, 0);
     target.broker().restart(Survives::Durable, Duration::ZERO).await.unwrap();
     let channel = target.channel().await;
