@@ -1,5 +1,6 @@
 //! Who may do what: users, their permissions, and the SASL mechanisms that a client proves itself by.
 
+use std::fmt;
 use std::sync::Arc;
 
 use amq_protocol::types::{AMQPValue, parsing::parse_field_table};
@@ -8,8 +9,7 @@ use regex::Regex;
 use crate::StartError;
 use crate::options::{Permissions, UserOptions};
 
-/// A user, with its permissions compiled.
-#[derive(Debug)]
+/// A user, with its permissions compiled. Its `Debug` leaves the password out.
 pub(crate) struct User {
     pub(crate) name: String,
     password: String,
@@ -30,6 +30,13 @@ pub(crate) enum Access {
     Configure,
     Write,
     Read,
+}
+
+impl fmt::Debug for User {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let User { name, permissions, password: _ } = self;
+        formatter.debug_struct("User").field("name", name).field("permissions", permissions).finish_non_exhaustive()
+    }
 }
 
 impl User {
@@ -156,6 +163,13 @@ mod tests {
         assert!(!user.may(Access::Read, "/", "mine-q"));
         assert!(!user.may(Access::Configure, "other", "mine-q"));
         assert!(user.may_enter("/") && !user.may_enter("other"));
+    }
+
+    #[test]
+    fn a_password_is_not_shown() {
+        let user = User::new(&UserOptions::new("someone", "hunter2")).unwrap();
+        let shown = format!("{user:?}");
+        assert!(shown.contains("someone") && !shown.contains("hunter2"), "{shown}");
     }
 
     #[test]

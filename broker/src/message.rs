@@ -110,13 +110,18 @@ impl Message {
     /// published.
     pub(crate) fn expiration_ms(&self) -> Option<u64> {
         let expiration = properties::read(self.properties()).ok()?.expiration?;
-        std::str::from_utf8(expiration).ok()?.parse().ok()
+        u64::try_from(expiration_number(expiration)?).ok()
     }
 
     /// The same message under another property block, exchange and key: what dead-lettering makes of it.
     pub(crate) fn readdressed(&self, exchange: Arc<str>, routing_key: &[u8], properties: &[u8]) -> Message {
         Message::new(exchange, routing_key, properties, self.body())
     }
+}
+
+/// An `expiration` as RabbitMQ reads it: a decimal number that may have a sign, so that `-0` is one.
+pub(crate) fn expiration_number(expiration: &[u8]) -> Option<i128> {
+    std::str::from_utf8(expiration).ok()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -131,6 +136,15 @@ mod tests {
         assert_eq!(message.properties(), block);
         assert_eq!(message.body(), b"body");
         assert_eq!(message.expiration_ms(), Some(42));
+    }
+
+    #[test]
+    fn an_expiration_may_have_a_sign() {
+        let expiration_ms = |text: &str| {
+            let block = [&[0x01, 0x00, u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
+            Message::new("e".into(), b"key", &block, b"body").expiration_ms()
+        };
+        assert_eq!(["-0", "+7", "7"].map(expiration_ms), [Some(0), Some(7), Some(7)]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! How a broker is started.
 
+use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -58,8 +59,8 @@ impl Default for Options {
     }
 }
 
-/// A user.
-#[derive(Debug, Clone)]
+/// A user. Its `Debug` leaves the password out.
+#[derive(Clone)]
 pub struct UserOptions {
     /// The name.
     pub name: String,
@@ -67,6 +68,17 @@ pub struct UserOptions {
     pub password: String,
     /// What the user may do, by vhost; it may enter no other. None: everything, everywhere.
     pub permissions: Option<Vec<(String, Permissions)>>,
+}
+
+impl fmt::Debug for UserOptions {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let UserOptions { name, permissions, password: _ } = self;
+        formatter
+            .debug_struct("UserOptions")
+            .field("name", name)
+            .field("permissions", permissions)
+            .finish_non_exhaustive()
+    }
 }
 
 impl UserOptions {
@@ -103,5 +115,18 @@ impl Permissions {
     pub fn all() -> Permissions {
         let all = || ".*".to_owned();
         Permissions { configure: all(), write: all(), read: all() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_not_shown() {
+        let users = vec![UserOptions::new("someone", "hunter2")];
+        let shown = format!("{:?}", Options { users, ..Options::default() });
+        assert!(shown.contains("someone") && !shown.contains("hunter2"), "{shown}");
+        assert!(!format!("{:?}", Options::default()).contains("password"));
     }
 }

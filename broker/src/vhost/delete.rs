@@ -159,6 +159,8 @@ impl State {
         for queue in self.queues.values_mut() {
             queue.ready.retain(|entry| entry.message.traits.persistent || queue.options.settings.is_quorum());
         }
+        // What stood before them may be gone: heads are new, and need their timers.
+        self.dirty_queues.extend(self.queues.keys());
         let standard = |name: &str| name.is_empty() || name.starts_with("amq.");
         let gone = self.exchanges.values().filter(|it| !(standard(&it.name) || keep_durable && it.options.durable));
         let gone: Vec<Arc<str>> = gone.map(|exchange| Arc::clone(&exchange.name)).collect();

@@ -9,7 +9,7 @@ use crate::channel::confirms::{Confirm, Confirms};
 use crate::counters::Count;
 use crate::error::Refusal;
 use crate::fault::Tampering;
-use crate::message::{Headers, Message};
+use crate::message::{Headers, Message, expiration_number};
 use crate::queue::QueueId;
 use crate::queue::arguments::Overflow;
 use crate::queue::arguments::checks::check_expiry;
@@ -197,13 +197,13 @@ fn check_expiration(expiration: &[u8]) -> Result<(), Refusal> {
     let unsigned = text.trim_start_matches(['-', '+']);
     let digits = unsigned.bytes().take_while(u8::is_ascii_digit).count();
     let rest = &unsigned[digits..];
-    let reason = match text.parse::<i128>() {
-        Ok(number) => match check_expiry(number) {
+    let reason = match expiration_number(expiration) {
+        Some(number) => match check_expiry(number) {
             Ok(()) => return Ok(()),
             Err(reason) => reason,
         },
-        Err(_) if digits == 0 => "no_integer".to_owned(),
-        Err(_) => format!("{{leftover_string,\"{rest}\"}}"),
+        None if digits == 0 => "no_integer".to_owned(),
+        None => format!("{{leftover_string,\"{rest}\"}}"),
     };
     Err(Refusal::precondition(format!("invalid expiration '{text}': {reason}")))
 }

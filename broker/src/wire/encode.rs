@@ -81,8 +81,8 @@ pub(crate) fn return_unrouted(out: &mut Vec<u8>, channel: u16, message: &Message
     });
 }
 
-/// A method that carries a message: fields of its own (`own_bytes`), then the exchange and the key as they came, which need not be text, then
-/// `more_bytes` that the caller puts before the end mark.
+/// A method that carries a message: fields of its own (`own_bytes`), then the exchange and the key as they came, which
+/// need not be text, then `more_bytes` that the caller puts before the end mark.
 fn basic(
     out: &mut Vec<u8>,
     channel: u16,
