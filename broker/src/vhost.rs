@@ -30,14 +30,19 @@ mod settle;
 pub(crate) mod snapshot;
 mod state;
 
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Tick};
 use crate::fault::Faults;
 use crate::outbox::Outbox;
 pub(crate) use state::State;
+
+/// Timers rest for so long after a panic: one that came again and again must not fill a log.
+const AFTER_A_PANIC: Duration = Duration::from_millis(10);
 
 /// A virtual host.
 #[derive(Debug)]
@@ -73,11 +78,21 @@ impl Vhost {
 
     /// Lets messages and queues expire, for ever.
     pub(crate) async fn run_timers(&self) {
+        self.fire_for_ever(State::fire_timers).await;
+    }
+
+    /// Calls `fire` whenever a timer is due. A panic in there would be a mistake of ours: it costs the timer that it
+    /// came from, which is taken out before it is fired, and not all those after it.
+    async fn fire_for_ever(&self, mut fire: impl FnMut(&mut State) -> Option<Tick>) {
         loop {
             let changed = self.timers_changed.notified();
-            match self.with(State::fire_timers) {
-                None => changed.await,
-                Some(next) => {
+            match panic::catch_unwind(AssertUnwindSafe(|| self.with(&mut fire))) {
+                Err(_) => {
+                    tracing::error!("a timer's work panicked: it is left out");
+                    tokio::time::sleep(AFTER_A_PANIC).await;
+                }
+                Ok(None) => changed.await,
+                Ok(Some(next)) => {
                     let next = tokio::time::Instant::from_std(self.clock.instant(next));
                     tokio::select! {
                         () = tokio::time::sleep_until(next) => {}
@@ -90,3 +105,26 @@ impl Vhost {
 }
 
 pub(crate) use state::VhostSettings;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn timers_outlive_a_panic() {
+        let settings = VhostSettings { strict: false, body_bytes_max: 1 << 20 };
+        let vhost = Vhost::new("/", Clock::start(), settings, Arc::new(Faults::default()));
+        let mut fired = 0;
+        let (again, mut fired_again) = tokio::sync::mpsc::unbounded_channel();
+        let work = |_: &mut State| {
+            fired += 1;
+            assert_ne!(fired, 1, "the first timer panics, as this test wants");
+            again.send(()).unwrap();
+            None
+        };
+        tokio::select! {
+            () = vhost.fire_for_ever(work) => {}
+            heard = fired_again.recv() => assert!(heard.is_some()),
+        }
+    }
+}

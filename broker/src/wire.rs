@@ -3,6 +3,7 @@
 //! - [`frame`]: where a frame begins and ends;
 //! - [`decoder`]: frames to [`decoder::Command`]s, contents assembled;
 //! - [`properties`]: what the broker needs of a property block, read in place;
+//! - [`table`]: headers, changed by bytes;
 //! - [`nesting`]: field tables, looked at before the codec recurses into them;
 //! - [`encode`]: what the broker sends.
 //!
@@ -14,3 +15,4 @@ pub(crate) mod encode;
 pub(crate) mod frame;
 pub(crate) mod nesting;
 pub(crate) mod properties;
+pub(crate) mod table;

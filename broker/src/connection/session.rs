@@ -158,6 +158,7 @@ impl Session {
     fn run_command(&mut self, state: &mut State, command: Command) {
         let (number, class, id) = match &command {
             Command::Publish(publish) => (publish.channel, 60, 40),
+            Command::Stray { channel } => (*channel, 60, 40),
             Command::Ack { channel, .. } => (*channel, 60, 80),
             Command::Method { channel, method } => (*channel, method.get_amqp_class_id(), method.get_amqp_method_id()),
         };
@@ -185,10 +186,11 @@ impl Session {
             Some(Slot::Open(id)) => *id,
             Some(Slot::Closing) => return Ok(()),
             None if number == 0 => return Err(unexpected_when_running()),
-            None => return Err(Refusal::hard(AMQPHardError::CHANNELERROR, "expected 'channel.open'")),
+            None => return Err(not_open()),
         };
         match command {
             Command::Publish(publish) => state.publish(id, publish),
+            Command::Stray { .. } => Err(not_open()),
             Command::Ack { delivery_tag, multiple, .. } => state.ack(id, delivery_tag, multiple),
             Command::Method { method, .. } => state.handle(id, &method),
         }
@@ -230,7 +232,7 @@ impl Session {
             (_, Some(Slot::Open(_))) => {
                 return Err(Refusal::hard(AMQPHardError::COMMANDINVALID, "unimplemented method"));
             }
-            (_, None) => return Err(Refusal::hard(AMQPHardError::CHANNELERROR, "expected 'channel.open'")),
+            (_, None) => return Err(not_open()),
         }
         Ok(())
     }
@@ -279,6 +281,7 @@ impl Session {
         // The answer may come behind what was parked, and is to be read.
         self.parked.clear();
         self.control.parked.store(false, Ordering::Relaxed);
+        self.decoder.drop_content();
         tracing::debug!(connection = self.id.0, code = refusal.code, "a connection is closed: {}", refusal.text);
         // A stranger is told why it may not come in, and nothing else: it is cut off, as by RabbitMQ.
         let is_stranger = matches!(self.phase, Phase::StartOk | Phase::TuneOk);
@@ -365,6 +368,10 @@ impl Session {
         state.close_channels(&channels);
         state.close_connection(self.id);
     }
+}
+
+fn not_open() -> Refusal {
+    Refusal::hard(AMQPHardError::CHANNELERROR, "expected 'channel.open'")
 }
 
 /// Only a handshake has such a method, or only channels have.

@@ -2,26 +2,23 @@
 //! second (RabbitMQ's documentation, "Sender-selected Distribution").
 //!
 //! A message keeps its `BCC` as long as it is here, since a dead letter follows it again; it is left out where the
-//! message is sent. What else is changed there, a quorum queue's `x-delivery-count`, is changed with it, so that the
-//! properties are decoded once.
+//! message is sent. What else is changed there, a quorum queue's `x-delivery-count`, is changed with it.
 
-use std::collections::BTreeMap;
-
-use amq_protocol::types::{AMQPValue, FieldTable};
+use amq_protocol::types::AMQPValue;
 
 use crate::error::Refusal;
 use crate::message::{Headers, Message};
 use crate::queue::arguments::difference::type_name;
 use crate::queue::ready::Entry;
-use crate::wire::properties;
+use crate::wire::properties::{self, Changes};
+use crate::wire::table;
 
 /// The keys in a message's `CC` and `BCC`. Nearly all messages have none, and are not decoded.
 pub(super) fn routing_keys(message: &Message) -> Vec<Vec<u8>> {
     if message.traits.headers != Headers::Copies {
         return Vec::new();
     }
-    let headers = properties::headers(message.properties()).unwrap_or_default();
-    let keys = ["CC", "BCC"].into_iter().flat_map(|name| listed(&headers, name));
+    let keys = ["CC", "BCC"].into_iter().flat_map(|name| listed(properties::header(message.properties(), name)));
     keys.filter_map(|key| match key {
         AMQPValue::LongString(key) => Some(key.as_bytes().to_vec()),
         _ => None,
@@ -29,9 +26,9 @@ pub(super) fn routing_keys(message: &Message) -> Vec<Vec<u8>> {
     .collect()
 }
 
-/// The routing keys in the header `name`, as they stand there.
-pub(super) fn listed(headers: &FieldTable, name: &str) -> Vec<AMQPValue> {
-    match headers.inner().get(name) {
+/// The routing keys in the value of such a header, as they stand there.
+pub(super) fn listed(value: Option<AMQPValue>) -> Vec<AMQPValue> {
+    match value {
         Some(AMQPValue::FieldArray(keys)) => {
             keys.as_slice().iter().filter(|key| matches!(key, AMQPValue::LongString(_))).cloned().collect()
         }
@@ -44,23 +41,16 @@ pub(super) fn check(message: &Message) -> Result<(), Refusal> {
     if message.traits.headers != Headers::Copies {
         return Ok(());
     }
-    let headers = properties::headers(message.properties()).unwrap_or_default();
     for name in ["CC", "BCC"] {
-        match headers.inner().get(name) {
+        match properties::header(message.properties(), name) {
             None | Some(AMQPValue::FieldArray(_)) => {}
             Some(other) => {
-                let reason = format!("{{unacceptable_type_in_header,\"{name}\",{}}}", type_name(other));
+                let reason = format!("{{unacceptable_type_in_header,\"{name}\",{}}}", type_name(&other));
                 return Err(Refusal::precondition(format!("invalid message: {reason}")));
             }
         }
     }
     Ok(())
-}
-
-/// The same headers without those of these names.
-pub(super) fn without(headers: &FieldTable, names: &[&str]) -> FieldTable {
-    let kept = headers.into_iter().filter(|(name, _)| !names.contains(&name.as_str()));
-    kept.map(|(name, value)| (name.clone(), value.clone())).collect::<BTreeMap<_, _>>().into()
 }
 
 /// The properties with which a message is sent back to its publisher, if they are not as they came.
@@ -83,12 +73,14 @@ fn sent(message: &Message, deliveries: Option<u32>) -> Option<Vec<u8>> {
     if deliveries.is_none() && message.traits.headers != Headers::Copies {
         return None;
     }
-    let decoded = properties::decode(message.properties())?;
-    let mut headers = decoded.headers().as_ref().map(|headers| without(headers, &["BCC"])).unwrap_or_default();
+    let block = message.properties();
+    let came = properties::read(block).ok()?.headers.unwrap_or_default();
+    let mut headers = table::without(came, &["BCC"]);
     if let Some(deliveries) = deliveries {
-        headers.insert("x-delivery-count".into(), AMQPValue::LongLongInt(i64::from(deliveries)));
+        headers = table::without(&headers, &["x-delivery-count"]);
+        table::append(&mut headers, "x-delivery-count", &AMQPValue::LongLongInt(i64::from(deliveries)));
     }
-    Some(properties::encode(&decoded.with_headers(headers)))
+    properties::changed(block, &Changes { headers: Some(&headers), ..Changes::default() }).ok()
 }
 
 #[cfg(test)]
@@ -96,6 +88,7 @@ mod tests {
     use std::sync::Arc;
 
     use amq_protocol::protocol::basic::AMQPProperties;
+    use amq_protocol::types::FieldTable;
 
     use super::*;
     use crate::clock::Tick;
@@ -119,6 +112,18 @@ mod tests {
         assert_eq!(routing_keys(&entry.message), [b"a", b"b", b"c"]);
         let sent = properties::headers(&given_properties(&entry, false).unwrap()).unwrap();
         assert!(sent.contains_key("CC") && !sent.contains_key("BCC"));
+    }
+
+    #[test]
+    fn a_header_that_is_no_text_hides_no_key_and_stays() {
+        let latin_1 = [3, b'c', 0xf4, b't', b't', 1];
+        let mut headers = latin_1.to_vec();
+        table::append(&mut headers, "BCC", &keys(&["c"]));
+        let block = properties::changed(&[0, 0], &Changes { headers: Some(&headers), ..Changes::default() }).unwrap();
+        let message = Arc::new(Message::new("e".into(), b"k", &block, b""));
+        assert_eq!(routing_keys(&message), [b"c"]);
+        let given = returned_properties(&message).unwrap();
+        assert_eq!(properties::read(&given).unwrap().headers, Some(&latin_1[..]));
     }
 
     #[test]

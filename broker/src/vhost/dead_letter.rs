@@ -5,7 +5,6 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use amq_protocol::protocol::basic::AMQPProperties;
 use amq_protocol::types::{AMQPValue, FieldArray, FieldTable};
 
 use super::{State, copies};
@@ -13,7 +12,8 @@ use crate::clock::Tick;
 use crate::message::Message;
 use crate::queue::QueueId;
 use crate::queue::ready::Entry;
-use crate::wire::properties;
+use crate::wire::properties::{self, Changes};
+use crate::wire::table;
 
 /// Why a message died.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,16 +78,12 @@ impl State {
             return;
         }
         let died_at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        // Headers that cannot be read are refused when they are published.
-        let Some(decoded) = properties::decode(letter.message.properties()) else { return };
-        let buried = buried_properties(&decoded, letter, died_at);
-        let block = properties::encode(&buried);
+        let (block, deaths) = buried_properties(letter, died_at);
         let key = letter.routing_key.as_ref().map_or(letter.message.routing_key(), |key| key.as_bytes());
         let message = Arc::new(letter.message.readdressed(Arc::clone(&letter.exchange), key, &block));
         self.deliver_replies(&message);
         let mut routed = Vec::new();
         self.route(&message, &mut routed);
-        let deaths = buried.headers().as_ref().map(deaths).unwrap_or_default();
         for queue in routed {
             let Some(target) = self.queues.get(&queue).map(|queue| Arc::clone(&queue.name)) else { continue };
             if letter.reason != Reason::Rejected && is_cycle(&deaths, &target) {
@@ -110,8 +106,10 @@ fn is_cycle(deaths: &[FieldTable], to: &str) -> bool {
     !deaths[..=place].iter().any(|death| is(death, "reason", "rejected"))
 }
 
-fn deaths(headers: &FieldTable) -> Vec<FieldTable> {
-    let Some(AMQPValue::FieldArray(array)) = headers.inner().get("x-death") else { return Vec::new() };
+/// The history in a message's headers, given without their length field. Up to RabbitMQ 3 a publisher may bring one
+/// along, and what of it is no death is left out.
+fn deaths(headers: &[u8]) -> Vec<FieldTable> {
+    let Some(AMQPValue::FieldArray(array)) = table::value(headers, "x-death") else { return Vec::new() };
     let tables = array.as_slice().iter().filter_map(|value| match value {
         AMQPValue::FieldTable(table) => Some(table.clone()),
         _ => None,
@@ -123,12 +121,16 @@ fn text(text: &str) -> AMQPValue {
     AMQPValue::LongString(text.into())
 }
 
-/// The properties of a message that died: its history, and no expiration that could kill it again.
-fn buried_properties(decoded: &AMQPProperties, letter: &DeadLetter, died_at: u64) -> AMQPProperties {
-    let mut headers = decoded.headers().clone().unwrap_or_default();
+const FIRST_DEATH: [&str; 3] = ["x-first-death-exchange", "x-first-death-queue", "x-first-death-reason"];
+
+/// The properties of a message that died: with its history, which is returned too, and no expiration that could kill it
+/// again. Everything else is as it was published.
+fn buried_properties(letter: &DeadLetter, died_at: u64) -> (Vec<u8>, Vec<FieldTable>) {
+    let block = letter.message.properties();
+    let read = properties::read(block).unwrap_or_default();
+    let came = read.headers.unwrap_or_default();
     let (queue, reason) = (&*letter.queue, letter.reason.name());
-    let has_history = headers.contains_key("x-death");
-    let mut deaths = deaths(&headers);
+    let mut deaths = deaths(came);
     let same = |death: &FieldTable| {
         death.inner().get("queue") == Some(&text(queue)) && death.inner().get("reason") == Some(&text(reason))
     };
@@ -139,92 +141,99 @@ fn buried_properties(decoded: &AMQPProperties, letter: &DeadLetter, died_at: u64
                 Some(AMQPValue::LongLongInt(count)) => *count,
                 _ => 0,
             };
-            death.insert("count".into(), AMQPValue::LongLongInt(count + 1));
+            // A publisher's own history may count to any number.
+            death.insert("count".into(), AMQPValue::LongLongInt(count.saturating_add(1)));
             death
         }
-        None => first_death(decoded, &headers, letter, died_at),
+        None => first_death(read.expiration, came, letter, died_at),
     };
     deaths.insert(0, death);
-    let deaths: Vec<AMQPValue> = deaths.into_iter().map(AMQPValue::FieldTable).collect();
-    headers.insert("x-death".into(), AMQPValue::FieldArray(FieldArray::from(deaths)));
-    if !has_history {
-        headers.insert("x-first-death-exchange".into(), text(letter.message.exchange()));
-        headers.insert("x-first-death-queue".into(), text(queue));
-        headers.insert("x-first-death-reason".into(), text(reason));
-    }
+    let mut headers = table::without(came, &["x-death"]);
     if letter.routing_key.is_some() {
         // The queue's key stands for all of the message's keys.
-        headers = copies::without(&headers, &["CC", "BCC"]);
+        headers = table::without(&headers, &["CC", "BCC"]);
     }
-    without_expiration(decoded).with_headers(headers)
+    let history: Vec<AMQPValue> = deaths.iter().cloned().map(AMQPValue::FieldTable).collect();
+    table::append(&mut headers, "x-death", &AMQPValue::FieldArray(FieldArray::from(history)));
+    if !table::has(came, "x-death") {
+        headers = table::without(&headers, &FIRST_DEATH);
+        for (name, value) in FIRST_DEATH.into_iter().zip([letter.message.exchange(), queue, reason]) {
+            table::append(&mut headers, name, &text(value));
+        }
+    }
+    let changes = Changes { headers: Some(&headers), without_expiration: true, ..Changes::default() };
+    let block = properties::changed(block, &changes).expect("a block that cannot be read is refused when it comes");
+    (block, deaths)
 }
 
-fn first_death(decoded: &AMQPProperties, headers: &FieldTable, letter: &DeadLetter, died_at: u64) -> FieldTable {
+fn first_death(expiration: Option<&[u8]>, headers: &[u8], letter: &DeadLetter, died_at: u64) -> FieldTable {
     let mut death = FieldTable::default();
     let mut keys = vec![AMQPValue::LongString(letter.message.routing_key().into())];
-    keys.extend(copies::listed(headers, "CC"));
+    keys.extend(copies::listed(table::value(headers, "CC")));
     death.insert("count".into(), AMQPValue::LongLongInt(1));
     death.insert("exchange".into(), text(letter.message.exchange()));
     death.insert("queue".into(), text(&letter.queue));
     death.insert("reason".into(), text(letter.reason.name()));
     death.insert("routing-keys".into(), AMQPValue::FieldArray(FieldArray::from(keys)));
     death.insert("time".into(), AMQPValue::Timestamp(died_at));
-    if let Some(expiration) = decoded.expiration() {
-        death.insert("original-expiration".into(), text(expiration.as_str()));
+    if let Some(expiration) = expiration {
+        death.insert("original-expiration".into(), AMQPValue::LongString(expiration.into()));
     }
     death
 }
 
-fn without_expiration(properties: &AMQPProperties) -> AMQPProperties {
-    let mut kept = AMQPProperties::default();
-    macro_rules! keep {
-        ($($get:ident => $with:ident),*) => {
-            $(if let Some(value) = properties.$get().clone() { kept = kept.$with(value); })*
-        };
-    }
-    keep!(
-        content_type => with_content_type, content_encoding => with_content_encoding, delivery_mode => with_delivery_mode,
-        priority => with_priority, correlation_id => with_correlation_id, reply_to => with_reply_to,
-        message_id => with_message_id, timestamp => with_timestamp, kind => with_type, user_id => with_user_id,
-        app_id => with_app_id, cluster_id => with_cluster_id
-    );
-    kept
-}
-
 #[cfg(test)]
 mod tests {
+    use amq_protocol::protocol::basic::AMQPProperties;
+
     use super::*;
 
-    fn letter(reason: Reason) -> DeadLetter {
-        let message = Arc::new(Message::new("work".into(), b"key", &[0, 0], b"body"));
+    fn letter(reason: Reason, block: &[u8]) -> DeadLetter {
+        let message = Arc::new(Message::new("work".into(), b"key", block, b"body"));
         DeadLetter { message, queue: "q".into(), exchange: "dlx".into(), routing_key: None, reason }
+    }
+
+    fn buried(reason: Reason, block: &[u8]) -> (Vec<u8>, Vec<FieldTable>) {
+        buried_properties(&letter(reason, block), 7)
     }
 
     #[test]
     fn deaths_of_one_kind_are_counted_and_others_come_first() {
-        let decoded = AMQPProperties::default().with_expiration("5".into());
-        let once = buried_properties(&decoded, &letter(Reason::Expired), 7);
-        assert_eq!(once.expiration(), &None);
-        let twice = buried_properties(&once, &letter(Reason::Expired), 8);
-        let thrice = buried_properties(&twice, &letter(Reason::Rejected), 9);
-        let headers = thrice.headers().clone().unwrap();
-        let deaths = deaths(&headers);
+        let block = properties::encode(&AMQPProperties::default().with_expiration("5".into()));
+        let (once, _) = buried(Reason::Expired, &block);
+        assert_eq!(properties::read(&once).unwrap().expiration, None);
+        let (twice, _) = buried(Reason::Expired, &once);
+        let (thrice, deaths) = buried(Reason::Rejected, &twice);
         let field = |place: usize, name: &str| deaths[place].inner().get(name).cloned().unwrap();
         assert_eq!((field(0, "reason"), field(0, "count")), (text("rejected"), AMQPValue::LongLongInt(1)));
         assert_eq!((field(1, "reason"), field(1, "count")), (text("expired"), AMQPValue::LongLongInt(2)));
         assert_eq!(field(1, "original-expiration"), text("5"));
-        assert_eq!(headers.inner().get("x-first-death-reason"), Some(&text("expired")));
+        assert_eq!(properties::header(&thrice, "x-first-death-reason"), Some(text("expired")));
+    }
+
+    #[test]
+    fn a_publishers_own_count_may_be_the_greatest_number() {
+        let mut death = FieldTable::default();
+        for (name, value) in
+            [("queue", text("q")), ("reason", text("expired")), ("count", AMQPValue::LongLongInt(i64::MAX))]
+        {
+            death.insert(name.into(), value);
+        }
+        let mut headers = FieldTable::default();
+        headers.insert("x-death".into(), AMQPValue::FieldArray(vec![AMQPValue::FieldTable(death)].into()));
+        let block = properties::encode(&AMQPProperties::default().with_headers(headers));
+        let (_, deaths) = buried(Reason::Expired, &block);
+        assert_eq!(deaths[0].inner().get("count"), Some(&AMQPValue::LongLongInt(i64::MAX)));
     }
 
     #[test]
     fn a_circle_without_a_rejection_is_seen() {
-        let once = buried_properties(&AMQPProperties::default(), &letter(Reason::Expired), 7);
-        let history = |properties: &AMQPProperties| deaths(properties.headers().as_ref().unwrap());
-        assert!(is_cycle(&history(&once), "q"));
-        assert!(!is_cycle(&history(&once), "elsewhere"));
-        let rejected = buried_properties(&once, &letter(Reason::Rejected), 8);
-        assert!(!is_cycle(&history(&rejected), "q"));
-        let expired_since = buried_properties(&rejected, &letter(Reason::Expired), 9);
-        assert!(is_cycle(&history(&expired_since), "q"));
+        let (once, history) = buried(Reason::Expired, &[0, 0]);
+        assert!(is_cycle(&history, "q"));
+        assert!(!is_cycle(&history, "elsewhere"));
+        let (rejected, history) = buried(Reason::Rejected, &once);
+        assert!(!is_cycle(&history, "q"));
+        let (_, history) = buried(Reason::Expired, &rejected);
+        assert!(is_cycle(&history, "q"));
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use amq_protocol::protocol::{AMQPClass, basic, exchange, queue};
+use rustc_hash::FxHashMap;
 
 use super::State;
 use super::declare::check_not_default;
@@ -11,7 +12,7 @@ use crate::auth::Access;
 use crate::channel::ChannelId;
 use crate::connection::ConnectionId;
 use crate::error::Refusal;
-use crate::exchange::Destination;
+use crate::exchange::{Destination, Exchange};
 use crate::queue::{Queue, QueueId};
 
 impl State {
@@ -72,15 +73,42 @@ impl State {
         }
     }
 
+    /// Takes every binding to a destination away, and the auto-delete exchanges that had no other, and so on. A client
+    /// makes chains of them as long as it likes: no recursion.
     fn unbind_everywhere(&mut self, destination: &Destination) {
-        let sources = self.exchanges.values_mut();
-        let touched: Vec<Arc<str>> = sources
-            .filter_map(|exchange| {
-                let removed = exchange.unbind(|binding| binding.destination == *destination);
-                (removed > 0).then(|| Arc::clone(&exchange.name))
-            })
-            .collect();
-        touched.iter().for_each(|source| self.delete_exchange_if_unbound(source));
+        let mut unneeded = Vec::new();
+        for exchange in self.exchanges.values_mut() {
+            if loses_its_last_binding(exchange, destination) {
+                unneeded.push(Arc::clone(&exchange.name));
+            }
+        }
+        if unneeded.is_empty() {
+            return;
+        }
+        let sources = self.sources_of_exchanges();
+        while let Some(name) = unneeded.pop() {
+            self.exchanges.remove(&name);
+            let bound = sources.get(&name).into_iter().flatten();
+            let gone = Destination::Exchange(name);
+            for source in bound {
+                if self.exchanges.get_mut(source).is_some_and(|source| loses_its_last_binding(source, &gone)) {
+                    unneeded.push(Arc::clone(source));
+                }
+            }
+        }
+    }
+
+    /// The exchanges that are bound to each exchange.
+    fn sources_of_exchanges(&self) -> FxHashMap<Arc<str>, Vec<Arc<str>>> {
+        let mut sources: FxHashMap<Arc<str>, Vec<Arc<str>>> = FxHashMap::default();
+        for exchange in self.exchanges.values() {
+            for binding in exchange.bindings() {
+                if let Destination::Exchange(destination) = &binding.destination {
+                    sources.entry(Arc::clone(destination)).or_default().push(Arc::clone(&exchange.name));
+                }
+            }
+        }
+        sources
     }
 
     pub(super) fn delete_exchange_by_name(
@@ -113,9 +141,7 @@ impl State {
 
     /// An auto-delete exchange goes with its last binding.
     pub(super) fn delete_exchange_if_unbound(&mut self, name: &str) {
-        let unbound =
-            |exchange: &crate::exchange::Exchange| exchange.options.auto_delete && exchange.bindings().is_empty();
-        if self.exchanges.get(name).is_some_and(unbound) {
+        if self.exchanges.get(name).is_some_and(is_unneeded) {
             self.delete_exchange(name);
         }
     }
@@ -168,6 +194,15 @@ impl State {
     }
 }
 
+/// An auto-delete exchange without a binding.
+fn is_unneeded(exchange: &Exchange) -> bool {
+    exchange.options.auto_delete && exchange.bindings().is_empty()
+}
+
+fn loses_its_last_binding(exchange: &mut Exchange, destination: &Destination) -> bool {
+    exchange.unbind(|binding| binding.destination == *destination) > 0 && is_unneeded(exchange)
+}
+
 fn check_delete(title: &str, queue: &Queue, delete: &queue::Delete) -> Result<(), Refusal> {
     for (flag, is_set) in [("if-unused", delete.if_unused), ("if-empty", delete.if_empty)] {
         if is_set && queue.settings().is_quorum() {
@@ -178,4 +213,53 @@ fn check_delete(title: &str, queue: &Queue, delete: &queue::Delete) -> Result<()
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use amq_protocol::types::FieldTable;
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::exchange::{Binding, ExchangeOptions, Kind};
+    use crate::fault::Faults;
+    use crate::vhost::VhostSettings;
+
+    /// Auto-delete exchanges, each bound to the next.
+    fn chain(length: usize) -> State {
+        let settings = VhostSettings { strict: false, body_bytes_max: 1 << 20 };
+        let mut state = State::new("/", Clock::start().now(), settings, Arc::new(Faults::default()));
+        for place in 0..length {
+            let options = ExchangeOptions {
+                kind: Kind::Fanout,
+                durable: false,
+                auto_delete: true,
+                internal: false,
+                arguments: FieldTable::default(),
+                alternate: None,
+            };
+            let mut exchange = Exchange::new(format!("e{place}").into(), options);
+            exchange.bind(Binding {
+                destination: Destination::Exchange(format!("e{}", place + 1).into()),
+                routing_key: String::new(),
+                arguments: FieldTable::default(),
+            });
+            state.exchanges.insert(Arc::clone(&exchange.name), exchange);
+        }
+        state
+    }
+
+    #[test]
+    fn a_long_chain_of_auto_delete_exchanges_goes_with_its_last() {
+        let end_it = || {
+            let mut state = chain(20_000);
+            let standard = state.exchanges.len() - 20_000;
+            state.delete_exchange("e19999");
+            state.exchanges.len() - standard
+        };
+        let left = thread::Builder::new().stack_size(256 << 10).spawn(end_it).unwrap().join().unwrap();
+        assert_eq!(left, 0);
+    }
 }

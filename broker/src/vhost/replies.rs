@@ -9,7 +9,8 @@ use crate::channel::{ChannelId, Replies};
 use crate::error::Refusal;
 use crate::message::Message;
 use crate::names;
-use crate::wire::{encode, properties};
+use crate::wire::encode;
+use crate::wire::properties::{self, Changes};
 
 /// The queue that a caller consumes from, and names as reply address.
 pub(super) const NAME: &str = "amq.rabbitmq.reply-to";
@@ -43,8 +44,9 @@ impl State {
     pub(super) fn with_reply_address(&self, channel: ChannelId, message: &Message) -> Result<Arc<Message>, Refusal> {
         let replies = self.channels.get(&channel).and_then(|open| open.replies.as_ref());
         let replies = replies.ok_or_else(|| Refusal::precondition("fast reply consumer does not exist"))?;
-        let decoded = properties::decode(message.properties()).unwrap_or_default();
-        let block = properties::encode(&decoded.with_reply_to(format!("{PREFIX}{}", replies.token).into()));
+        let address = format!("{PREFIX}{}", replies.token);
+        let changes = Changes { reply_to: Some(address.as_bytes()), ..Changes::default() };
+        let block = properties::changed(message.properties(), &changes).map_err(|_| Refusal::internal_error())?;
         Ok(Arc::new(message.readdressed(Arc::clone(message.exchange_arc()), message.routing_key(), &block)))
     }
 

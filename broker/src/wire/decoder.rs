@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use amq_protocol::protocol::{AMQPClass, AMQPHardError, parse_class};
-use rustc_hash::FxHashMap;
+use amq_protocol::protocol::{AMQPClass, AMQPHardError, channel, parse_class};
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::frame::{self, Frame, Next};
 use super::{nesting, properties};
@@ -14,8 +14,19 @@ use crate::message::{Message, Traits};
 #[derive(Debug)]
 pub(crate) enum Command {
     Publish(Publish),
-    Ack { channel: u16, delivery_tag: u64, multiple: bool },
-    Method { channel: u16, method: Box<AMQPClass> },
+    Ack {
+        channel: u16,
+        delivery_tag: u64,
+        multiple: bool,
+    },
+    Method {
+        channel: u16,
+        method: Box<AMQPClass>,
+    },
+    /// A `basic.publish` on a channel that is not open: its content is thrown away.
+    Stray {
+        channel: u16,
+    },
 }
 
 /// A whole `basic.publish` with its content.
@@ -52,6 +63,10 @@ pub(crate) struct Decoder {
     /// The beginning of a frame whose end has not come yet.
     rest: Vec<u8>,
     partial: FxHashMap<u16, Partial>,
+    /// Channels that the client opened and did not close: nothing is collected for others.
+    open: FxHashSet<u16>,
+    /// Channels whose content is thrown away.
+    stray: FxHashSet<u16>,
     /// The exchange of the last publish: clients publish to one for long stretches.
     last_exchange: Arc<str>,
 }
@@ -63,8 +78,16 @@ impl Decoder {
             body_bytes_max,
             rest: Vec::new(),
             partial: FxHashMap::default(),
+            open: FxHashSet::default(),
+            stray: FxHashSet::default(),
             last_exchange: Arc::from(""),
         }
+    }
+
+    /// Collects nothing more: the connection ends, and only its methods matter.
+    pub(crate) fn drop_content(&mut self) {
+        self.stray.extend(self.partial.drain().map(|(channel, _)| channel));
+        self.open.clear();
     }
 
     /// Adds the commands in `bytes` to `commands`.
@@ -113,6 +136,7 @@ impl Decoder {
     fn frame(&mut self, frame: Frame<'_>, commands: &mut Vec<Command>) -> Result<(), Refusal> {
         match frame.kind {
             frame::METHOD => self.method(frame.channel, frame.payload, commands),
+            frame::HEADER | frame::BODY if self.stray.contains(&frame.channel) => Ok(()),
             frame::HEADER => self.header(frame.channel, frame.payload, commands),
             frame::BODY => self.body(frame.channel, frame.payload, commands),
             frame::HEARTBEAT => Ok(()),
@@ -126,6 +150,11 @@ impl Decoder {
             return Err(Refusal::hard(AMQPHardError::UNEXPECTEDFRAME, text));
         }
         match payload {
+            [0, 60, 0, 40, ..] if !self.open.contains(&channel) => {
+                self.stray.insert(channel);
+                commands.push(Command::Stray { channel });
+                Ok(())
+            }
             [0, 60, 0, 40, _, _, fields @ ..] => self.publish(channel, fields),
             [0, 60, 0, 80, tag @ .., flags] if tag.len() == 8 => {
                 let delivery_tag = u64::from_be_bytes(tag.try_into().expect("eight bytes"));
@@ -140,9 +169,23 @@ impl Decoder {
             _ => {
                 let method = decode_method(payload)?;
                 self.partial.remove(&channel);
+                self.note_channel(channel, &method);
                 commands.push(Command::Method { channel, method: Box::new(method) });
                 Ok(())
             }
+        }
+    }
+
+    fn note_channel(&mut self, channel: u16, method: &AMQPClass) {
+        match method {
+            AMQPClass::Channel(channel::AMQPMethod::Open(_)) => {
+                self.stray.remove(&channel);
+                self.open.insert(channel);
+            }
+            AMQPClass::Channel(channel::AMQPMethod::Close(_) | channel::AMQPMethod::CloseOk(_)) => {
+                self.open.remove(&channel);
+            }
+            _ => {}
         }
     }
 
@@ -288,6 +331,13 @@ mod tests {
         bytes
     }
 
+    /// One to which channel 1 is open.
+    fn decoder() -> Decoder {
+        let mut decoder = Decoder::new(4096, 1 << 20);
+        decoder.feed(&frame(1, &[0, 20, 0, 10, 0]), &mut Vec::new()).unwrap();
+        decoder
+    }
+
     fn publish_of(body: &[u8], chunk: usize) -> Vec<u8> {
         let mut bytes = frame(1, &[0, 60, 0, 40, 0, 0, 1, b'e', 2, b'r', b'k', 1]);
         let header = [&[0, 60, 0, 0][..], &(body.len() as u64).to_be_bytes(), &[0x10, 0, 2]].concat();
@@ -309,7 +359,7 @@ mod tests {
     fn a_published_message_is_assembled_from_any_cut_of_the_bytes() {
         let bytes = publish_of(b"hello, broker", 5);
         for cut in 1..bytes.len() {
-            let mut decoder = Decoder::new(4096, 1 << 20);
+            let mut decoder = decoder();
             let mut commands = Vec::new();
             decoder.feed(&bytes[..cut], &mut commands).unwrap();
             decoder.feed(&bytes[cut..], &mut commands).unwrap();
@@ -327,33 +377,59 @@ mod tests {
     #[test]
     fn an_empty_body_needs_no_body_frame() {
         let mut commands = Vec::new();
-        Decoder::new(4096, 1 << 20).feed(&publish_of(b"", 5), &mut commands).unwrap();
+        decoder().feed(&publish_of(b"", 5), &mut commands).unwrap();
         assert_eq!(only_publish(&commands).message.body(), b"");
     }
 
     #[test]
     fn a_body_without_a_publish_is_an_unexpected_frame() {
-        let refusal = Decoder::new(4096, 1 << 20).feed(&frame(3, b"x"), &mut Vec::new()).unwrap_err();
+        let refusal = decoder().feed(&frame(3, b"x"), &mut Vec::new()).unwrap_err();
         assert_eq!((refusal.code, refusal.closes_connection), (505, true));
     }
 
     #[test]
+    fn nothing_is_collected_for_a_channel_that_is_not_open() {
+        let close_ok = frame(1, &[0, 20, 0, 41]);
+        for mut decoder in [Decoder::new(4096, 1 << 20), decoder()] {
+            decoder.feed(&close_ok, &mut Vec::new()).unwrap();
+            let mut commands = Vec::new();
+            decoder.feed(&publish_of(b"hello, broker", 5), &mut commands).unwrap();
+            assert!(matches!(commands[..], [Command::Stray { channel: 1 }]), "{commands:?}");
+            assert!(decoder.partial.is_empty() && decoder.rest.is_empty());
+        }
+    }
+
+    #[test]
+    fn what_was_collected_goes_when_the_connection_ends() {
+        let (mut decoder, bytes) = (decoder(), publish_of(b"hello, broker", 5));
+        decoder.feed(&bytes[..60], &mut Vec::new()).unwrap();
+        assert_eq!(decoder.partial.len(), 1);
+        decoder.drop_content();
+        let mut commands = Vec::new();
+        decoder.feed(&bytes[60..], &mut commands).unwrap();
+        decoder.feed(&publish_of(b"x", 5), &mut commands).unwrap();
+        assert!(matches!(commands[..], [Command::Stray { channel: 1 }]), "{commands:?}");
+        assert!(decoder.partial.is_empty());
+    }
+
+    #[test]
     fn an_unknown_method_is_a_command_error() {
-        let refusal = Decoder::new(4096, 1 << 20).feed(&frame(1, &[0, 99, 0, 1]), &mut Vec::new()).unwrap_err();
+        let refusal = decoder().feed(&frame(1, &[0, 99, 0, 1]), &mut Vec::new()).unwrap_err();
         assert_eq!(refusal.code, 503);
     }
 
     proptest! {
         #[test]
         fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
-            let _ = Decoder::new(4096, 1 << 20).feed(&bytes, &mut Vec::new());
+            let _ = decoder().feed(&bytes, &mut Vec::new());
         }
 
         #[test]
         fn any_payload_is_read_or_refused(kind in 1u8..4, payload in proptest::collection::vec(any::<u8>(), 0..100)) {
-            let mut decoder = Decoder::new(4096, 1 << 20);
-            let _ = decoder.feed(&publish_of(b"abc", 1)[..30], &mut Vec::new());
-            let _ = Decoder::new(4096, 1 << 20).feed(&frame(kind, &payload), &mut Vec::new());
+            let mut amid_content = decoder();
+            amid_content.feed(&publish_of(b"abc", 1)[..30], &mut Vec::new()).unwrap();
+            let _ = amid_content.feed(&frame(kind, &payload), &mut Vec::new());
+            let _ = decoder().feed(&frame(kind, &payload), &mut Vec::new());
         }
     }
 }

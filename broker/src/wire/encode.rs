@@ -104,7 +104,7 @@ fn basic(
     out.push(frame::END);
 }
 
-fn short_string(out: &mut Vec<u8>, bytes: &[u8]) {
+pub(super) fn short_string(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(u8::try_from(bytes.len()).expect("names are at most 255 bytes: they came as short strings"));
     out.extend_from_slice(bytes);
 }

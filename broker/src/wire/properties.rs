@@ -1,8 +1,7 @@
 //! What the broker needs of a property block (AMQP 0-9-1, 4.2.6.1), read in place: everything else passes through as
 //! bytes.
 
-use amq_protocol::protocol::basic::{AMQPProperties, gen_properties, parse_properties};
-use amq_protocol::types::FieldTable;
+use amq_protocol::types::{AMQPValue, FieldTable};
 
 const CONTENT_TYPE: u16 = 1 << 15;
 const CONTENT_ENCODING: u16 = 1 << 14;
@@ -47,6 +46,25 @@ impl<'a> Reader<'a> {
         Ok(taken)
     }
 
+    fn flags(&mut self) -> Result<u16, Malformed> {
+        let flags = self.take(2)?;
+        let flags = u16::from_be_bytes([flags[0], flags[1]]);
+        // Bit 0 would say that more flags follow: there are none in this protocol.
+        if flags & 0b11 == 0 { Ok(flags) } else { Err(Malformed) }
+    }
+
+    /// The field of a flag, with the length field before it if it has one.
+    fn field(&mut self, flag: u16) -> Result<&'a [u8], Malformed> {
+        let from_here = self.rest;
+        match flag {
+            HEADERS => self.long_string()?,
+            DELIVERY_MODE | PRIORITY => self.take(1)?,
+            TIMESTAMP => self.take(8)?,
+            _ => self.short_string()?,
+        };
+        Ok(&from_here[..from_here.len() - self.rest.len()])
+    }
+
     fn byte(&mut self) -> Result<u8, Malformed> {
         Ok(self.take(1)?[0])
     }
@@ -69,12 +87,7 @@ impl<'a> Reader<'a> {
 /// [`Malformed`].
 pub(crate) fn read(block: &[u8]) -> Result<Properties<'_>, Malformed> {
     let mut reader = Reader { rest: block };
-    let flags = reader.take(2)?;
-    let flags = u16::from_be_bytes([flags[0], flags[1]]);
-    // Bit 0 would say that more flags follow: there are none in this protocol.
-    if flags & 0b11 != 0 {
-        return Err(Malformed);
-    }
+    let flags = reader.flags()?;
     let mut properties = Properties::default();
     for flag in [CONTENT_TYPE, CONTENT_ENCODING] {
         if flags & flag != 0 {
@@ -119,29 +132,74 @@ pub(crate) fn read(block: &[u8]) -> Result<Properties<'_>, Malformed> {
     Ok(properties)
 }
 
-/// The whole block, by the codec: for the rare message that is changed on its way.
-pub(crate) fn decode(block: &[u8]) -> Option<AMQPProperties> {
-    let read = read(block).ok()?;
-    if read.headers.is_some_and(super::nesting::too_deep) {
-        return None;
-    }
-    parse_properties(block).ok().map(|(_, properties)| properties)
+/// What the broker changes in a block.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Changes<'a> {
+    /// Other headers, without their length field.
+    pub(crate) headers: Option<&'a [u8]>,
+    /// Another reply address, of at most 255 bytes.
+    pub(crate) reply_to: Option<&'a [u8]>,
+    pub(crate) without_expiration: bool,
 }
 
-/// The headers of a block, if it has any that can be read.
+/// The same block with these changes; everything else stays as it came, be it text or not.
+///
+/// # Errors
+///
+/// [`Malformed`].
+pub(crate) fn changed(block: &[u8], changes: &Changes<'_>) -> Result<Vec<u8>, Malformed> {
+    let mut reader = Reader { rest: block };
+    let mut flags = reader.flags()?;
+    let mut fields = Vec::with_capacity(block.len() + changes.headers.map_or(0, <[u8]>::len));
+    for flag in (2..16).rev().map(|place| 1 << place) {
+        let field = if flags & flag == 0 { &[][..] } else { reader.field(flag)? };
+        match flag {
+            HEADERS if let Some(headers) = changes.headers => {
+                flags |= HEADERS;
+                fields.extend_from_slice(&u32::try_from(headers.len()).map_err(|_| Malformed)?.to_be_bytes());
+                fields.extend_from_slice(headers);
+            }
+            REPLY_TO if let Some(reply_to) = changes.reply_to => {
+                flags |= REPLY_TO;
+                fields.push(u8::try_from(reply_to.len()).map_err(|_| Malformed)?);
+                fields.extend_from_slice(reply_to);
+            }
+            EXPIRATION if changes.without_expiration => flags &= !EXPIRATION,
+            _ => fields.extend_from_slice(field),
+        }
+    }
+    fields.splice(0..0, flags.to_be_bytes());
+    Ok(fields)
+}
+
+/// The headers of a block that can be read: a name need not be text, but then nothing of the broker's asks for it.
 pub(crate) fn headers(block: &[u8]) -> Option<FieldTable> {
-    decode(block)?.headers().clone()
+    let mut headers = FieldTable::default();
+    for entry in super::table::entries(read(block).ok()?.headers?) {
+        if let (Ok(name), Some(value)) = (std::str::from_utf8(entry.name), entry.decode()) {
+            headers.insert(name.into(), value);
+        }
+    }
+    Some(headers)
+}
+
+/// One header of a block.
+pub(crate) fn header(block: &[u8], name: &str) -> Option<AMQPValue> {
+    super::table::value(read(block).ok()?.headers?, name)
 }
 
 /// The block of `properties`.
-pub(crate) fn encode(properties: &AMQPProperties) -> Vec<u8> {
-    super::encode::generate(gen_properties(properties))
+#[cfg(test)]
+pub(crate) fn encode(properties: &amq_protocol::protocol::basic::AMQPProperties) -> Vec<u8> {
+    super::encode::generate(amq_protocol::protocol::basic::gen_properties(properties))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use amq_protocol::protocol::basic::AMQPProperties;
     use proptest::prelude::*;
+
+    use super::*;
 
     #[test]
     fn what_the_codec_writes_is_read() {
@@ -174,6 +232,31 @@ mod tests {
     }
 
     #[test]
+    fn only_what_is_asked_for_is_changed() {
+        let all = AMQPProperties::default()
+            .with_content_type("text/plain".into())
+            .with_headers(FieldTable::default())
+            .with_correlation_id("c".into())
+            .with_reply_to("r".into())
+            .with_expiration("1000".into())
+            .with_timestamp(1);
+        let block = encode(&all);
+        assert_eq!(changed(&block, &Changes::default()).unwrap(), block);
+        let changes = Changes { headers: Some(&[1, b'k', b't', 1]), reply_to: Some(b"to"), without_expiration: true };
+        let mut table = FieldTable::default();
+        table.insert("k".into(), AMQPValue::Boolean(true));
+        let expected = AMQPProperties::default()
+            .with_content_type("text/plain".into())
+            .with_headers(table.clone())
+            .with_correlation_id("c".into())
+            .with_reply_to("to".into())
+            .with_timestamp(1);
+        assert_eq!(changed(&block, &changes).unwrap(), encode(&expected));
+        let only = AMQPProperties::default().with_headers(table).with_reply_to("to".into());
+        assert_eq!(changed(&[0, 0], &changes).unwrap(), encode(&only));
+    }
+
+    #[test]
     fn a_cut_block_is_malformed() {
         assert_eq!(read(&[0x80, 0x00, 5, b'a']), Err(Malformed));
         assert_eq!(read(&[0x80]), Err(Malformed));
@@ -184,7 +267,8 @@ mod tests {
         #[test]
         fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _ = read(&bytes);
-            let _ = decode(&bytes);
+            let _ = headers(&bytes);
+            prop_assert_eq!(changed(&bytes, &Changes::default()).is_ok(), read(&bytes).is_ok());
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::harness::*;
 conformance!(
     a_rejected_message_is_dead_lettered_with_its_history,
     an_expired_message_is_dead_lettered_without_its_expiration,
+    an_expiration_of_minus_nought_is_nought,
     deaths_are_counted,
     the_first_death_is_remembered,
     a_history_of_the_publishers_own,
@@ -67,6 +68,12 @@ async fn an_expired_message_is_dead_lettered_without_its_expiration(target: &Tar
     let mut expected = death("expired", "q", "", "q", 1);
     expected.insert("original-expiration".into(), long("20"));
     assert_eq!(deaths(&dead), [expected]);
+}
+
+async fn an_expiration_of_minus_nought_is_nought(target: &Target) {
+    let channel = with_dead_letters(target, "q", FieldTable::default()).await;
+    publish_with(&channel, "", "q", "x", expiring("-0")).await;
+    assert_eq!(take(&channel, "dead", 1).await, ["x"]);
 }
 
 async fn deaths_are_counted(target: &Target) {

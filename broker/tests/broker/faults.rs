@@ -183,3 +183,19 @@ async fn a_restart_keeps_what_is_durable() {
     let gone = channel.queue_declare("q".into(), options, FieldTable::default()).await;
     assert_eq!(refusal(gone).0, 404);
 }
+
+#[tokio::test]
+async fn what_a_restart_leaves_expires() {
+    let (broker, _connection, channel) = broker().await;
+    declare_durable(&channel, "dead", FieldTable::default()).await;
+    let to_dead = [("x-dead-letter-exchange", long("")), ("x-dead-letter-routing-key", long("dead"))];
+    declare_durable(&channel, "expiring", table(to_dead)).await;
+    confirms(&channel).await;
+    publish(&channel, "expiring", "transient, without an end").await;
+    publish_with(&channel, "", "expiring", "kept", expiring("1000").with_delivery_mode(2)).await;
+    broker.restart(Survives::Durable, Duration::ZERO).await.unwrap();
+    let connection = Connection::connect(&broker.url(), ConnectionProperties::default()).await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    // Looking at the queue it waits in would let it expire.
+    assert_eq!(take(&channel, "dead", 1).await, ["kept"]);
+}

@@ -8,11 +8,12 @@ use amq_protocol::types::FieldTable;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::harness::*;
-use crate::raw::Raw;
+use crate::raw::{Raw, frame};
 
 conformance!(
     another_protocol_is_answered_with_the_right_header,
     a_channel_that_is_not_open_is_504,
+    a_publish_on_a_channel_that_is_not_open_is_504,
     a_second_open_is_504,
     a_body_from_nowhere_is_505,
     a_frame_without_its_end_is_501,
@@ -21,6 +22,8 @@ conformance!(
     a_channel_too_many_is_530,
     a_server_sends_heartbeats_and_misses_them,
     properties_that_cannot_be_read_end_the_connection,
+    properties_that_are_no_text_survive_a_death,
+    properties_that_are_no_text_survive_direct_reply_to,
     a_return_comes_before_its_confirm,
     a_wrong_password_without_a_word_is_cut_off,
     a_client_that_did_not_ask_is_not_told_of_a_cancellation,
@@ -42,6 +45,17 @@ async fn another_protocol_is_answered_with_the_right_header(target: &Target) {
 async fn a_channel_that_is_not_open_is_504(target: &Target) {
     let mut raw = Raw::open(target, 2047, 0).await;
     raw.send(7, AMQPClass::Basic(basic::AMQPMethod::Qos(basic::Qos { prefetch_count: 1, global: false }))).await;
+    assert_eq!(raw.close_code().await, (504, "CHANNEL_ERROR - expected 'channel.open'".to_owned()));
+}
+
+async fn a_publish_on_a_channel_that_is_not_open_is_504(target: &Target) {
+    let mut raw = Raw::open(target, 2047, 0).await;
+    if target.flavour == Flavour::Embedded {
+        // RabbitMQ collects the content first.
+        raw.stream.write_all(&frame(1, 7, &[0, 60, 0, 40, 0, 0, 0, 1, b'q', 0])).await.unwrap();
+    } else {
+        raw.publish(7, "", "q", 0, &[0, 0], b"x").await;
+    }
     assert_eq!(raw.close_code().await, (504, "CHANNEL_ERROR - expected 'channel.open'".to_owned()));
 }
 
@@ -114,6 +128,54 @@ async fn properties_that_cannot_be_read_end_the_connection(target: &Target) {
         let (code, text) = raw.close_code().await;
         assert_eq!((code, text.as_str()), (541, "INTERNAL_ERROR"), "{block:?}");
     }
+}
+
+/// A header whose name is Latin-1, and a correlation id of sixteen bytes of any kind.
+const NO_TEXT_HEADER: &[u8] = &[3, b'c', 0xf4, b't', b't', 1];
+const NO_TEXT_ID: &[u8] = &[16, 0xff, 0xfe, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0x80, 0x81, 0xc0, 0xc1];
+
+/// Reads until `expected` has come, each behind the one before.
+async fn hear(raw: &mut Raw, expected: &[&[u8]]) {
+    let (mut heard, mut at) = (Vec::new(), 0);
+    for part in expected {
+        soon("these bytes", async {
+            loop {
+                if let Some(place) = heard[at..].windows(part.len()).position(|window| window == *part) {
+                    at += place + part.len();
+                    return;
+                }
+                assert_ne!(raw.stream.read_buf(&mut heard).await.unwrap(), 0, "the end after {heard:?}");
+            }
+        })
+        .await;
+    }
+}
+
+async fn properties_that_are_no_text_survive_a_death(target: &Target) {
+    let _channel = with_dead_letters(target, "q", FieldTable::default()).await;
+    let mut raw = Raw::open(target, 2047, 0).await;
+    raw.open_channel(1).await;
+    raw.consume(1, "dead").await;
+    let block = [&[0x25, 0, 0, 0, 0, 6][..], NO_TEXT_HEADER, NO_TEXT_ID, &[1, b'1']].concat();
+    raw.publish(1, "", "q", 0, &block, b"x").await;
+    hear(&mut raw, &[&[0x24, 0], NO_TEXT_HEADER, b"x-death", NO_TEXT_ID]).await;
+}
+
+async fn properties_that_are_no_text_survive_direct_reply_to(target: &Target) {
+    let channel = target.channel().await;
+    declare(&channel, "requests", FieldTable::default()).await;
+    let mut raw = Raw::open(target, 2047, 0).await;
+    raw.open_channel(1).await;
+    raw.consume(1, "requests").await;
+    let reply_to = [&[21][..], b"amq.rabbitmq.reply-to"].concat();
+    // Without acks.
+    let consume = [&[0, 60, 0, 20, 0, 0][..], &reply_to, &[0, 0b10, 0, 0, 0, 0]].concat();
+    raw.stream.write_all(&frame(1, 1, &consume)).await.unwrap();
+    raw.method().await;
+    let block = [&[0x26, 0, 0, 0, 0, 6][..], NO_TEXT_HEADER, NO_TEXT_ID, &reply_to].concat();
+    raw.publish(1, "", "requests", 0, &block, b"x").await;
+    let unchanged = [&[0x26, 0, 0, 0, 0, 6][..], NO_TEXT_HEADER, NO_TEXT_ID].concat();
+    hear(&mut raw, &[&unchanged, b"amq.rabbitmq.reply-to."]).await;
 }
 
 async fn a_return_comes_before_its_confirm(target: &Target) {
