@@ -57,6 +57,10 @@ impl Refusal {
         }
     }
 
+    pub(crate) fn channel_not_open() -> Refusal {
+        Refusal::hard(AMQPHardError::CHANNELERROR, "expected 'channel.open'")
+    }
+
     pub(crate) fn soft(error: AMQPSoftError, text: impl std::fmt::Display) -> Refusal {
         Refusal::new(&error.into(), text)
     }

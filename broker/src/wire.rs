@@ -2,6 +2,7 @@
 //!
 //! - [`frame`]: where a frame begins and ends;
 //! - [`decoder`]: frames to [`decoder::Command`]s, contents assembled;
+//! - `method`: methods through the codec;
 //! - [`properties`]: what the broker needs of a property block, read in place;
 //! - [`table`]: headers, changed by bytes;
 //! - [`nesting`]: field tables, looked at before the codec recurses into them;
@@ -13,6 +14,7 @@
 pub(crate) mod decoder;
 pub(crate) mod encode;
 pub(crate) mod frame;
+mod method;
 pub(crate) mod nesting;
 pub(crate) mod properties;
 pub(crate) mod table;

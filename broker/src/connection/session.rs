@@ -186,11 +186,11 @@ impl Session {
             Some(Slot::Open(id)) => *id,
             Some(Slot::Closing) => return Ok(()),
             None if number == 0 => return Err(unexpected_when_running()),
-            None => return Err(not_open()),
+            None => return Err(Refusal::channel_not_open()),
         };
         match command {
             Command::Publish(publish) => state.publish(id, publish),
-            Command::Stray { .. } => Err(not_open()),
+            Command::Stray { .. } => Err(Refusal::channel_not_open()),
             Command::Ack { delivery_tag, multiple, .. } => state.ack(id, delivery_tag, multiple),
             Command::Method { method, .. } => state.handle(id, &method),
         }
@@ -232,7 +232,7 @@ impl Session {
             (_, Some(Slot::Open(_))) => {
                 return Err(Refusal::hard(AMQPHardError::COMMANDINVALID, "unimplemented method"));
             }
-            (_, None) => return Err(not_open()),
+            (_, None) => return Err(Refusal::channel_not_open()),
         }
         Ok(())
     }
@@ -368,10 +368,6 @@ impl Session {
         state.close_channels(&channels);
         state.close_connection(self.id);
     }
-}
-
-fn not_open() -> Refusal {
-    Refusal::hard(AMQPHardError::CHANNELERROR, "expected 'channel.open'")
 }
 
 /// Only a handshake has such a method, or only channels have.
