@@ -7,8 +7,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// What happens to one delivery or confirm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tampering {
-    /// Nothing.
-    None,
     /// It is never sent. A delivery counts as given out: it comes back when its channel closes, and is lost to a
     /// consumer that does not ack.
     Drop,
@@ -84,34 +82,34 @@ impl Faults {
         self.armed.store(false, Ordering::Release);
     }
 
-    pub(crate) fn on_delivery(&self, queue: &str) -> Tampering {
+    pub(crate) fn on_delivery(&self, queue: &str) -> Option<Tampering> {
         if !self.armed.load(Ordering::Relaxed) {
-            return Tampering::None;
+            return None;
         }
         let mut plans = self.plans();
         let planned = next(&mut plans.deliveries, |plan| plan.queue.as_deref().is_none_or(|name| name == queue));
-        planned.unwrap_or_else(|| plans.at_random())
+        planned.or_else(|| plans.at_random())
     }
 
-    pub(crate) fn on_confirm(&self) -> Tampering {
+    pub(crate) fn on_confirm(&self) -> Option<Tampering> {
         if !self.armed.load(Ordering::Relaxed) {
-            return Tampering::None;
+            return None;
         }
         let mut plans = self.plans();
-        next(&mut plans.confirms, |_| true).unwrap_or_else(|| plans.at_random())
+        next(&mut plans.confirms, |_| true).or_else(|| plans.at_random())
     }
 }
 
 impl Plans {
-    fn at_random(&mut self) -> Tampering {
-        let Some(random) = &mut self.random else { return Tampering::None };
+    fn at_random(&mut self) -> Option<Tampering> {
+        let Some(random) = &mut self.random else { return None };
         let drawn = random.next() >> 32;
         if drawn < random.drop_below {
-            Tampering::Drop
+            Some(Tampering::Drop)
         } else if drawn < random.repeat_below {
-            Tampering::Repeat
+            Some(Tampering::Repeat)
         } else {
-            Tampering::None
+            None
         }
     }
 }
@@ -151,9 +149,9 @@ mod tests {
     fn the_nth_delivery_of_a_queue_is_hit_and_no_other() {
         let faults = Faults::default();
         faults.plan_delivery("q", 3, Tampering::Drop);
-        let hits: Vec<Tampering> = (0..4).map(|_| faults.on_delivery("q")).collect();
-        assert_eq!(hits, [Tampering::None, Tampering::None, Tampering::Drop, Tampering::None]);
-        assert_eq!(faults.on_delivery("other"), Tampering::None);
+        let hits: Vec<_> = (0..4).map(|_| faults.on_delivery("q")).collect();
+        assert_eq!(hits, [None, None, Some(Tampering::Drop), None]);
+        assert_eq!(faults.on_delivery("other"), None);
     }
 
     #[test]
@@ -165,7 +163,7 @@ mod tests {
         };
         assert_eq!(draw(7), draw(7));
         assert_ne!(draw(7), draw(8));
-        let dropped = draw(7).iter().filter(|it| **it == Tampering::Drop).count();
+        let dropped = draw(7).iter().filter(|it| **it == Some(Tampering::Drop)).count();
         assert!((150..250).contains(&dropped), "{dropped}");
     }
 }

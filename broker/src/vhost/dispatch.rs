@@ -52,10 +52,10 @@ impl State {
         let Some(queue) = self.consumers.get(&consumer).and_then(|found| self.queues.get(&found.queue)) else { return };
         let tampering = self.faults.on_delivery(&queue.name);
         let properties = copies::given_properties(&entry, queue.settings().is_quorum());
-        if tampering == Tampering::Repeat {
+        if tampering == Some(Tampering::Repeat) {
             self.send_delivery(consumer, entry.clone(), properties.as_deref(), true);
         }
-        self.send_delivery(consumer, entry, properties.as_deref(), tampering != Tampering::Drop);
+        self.send_delivery(consumer, entry, properties.as_deref(), tampering != Some(Tampering::Drop));
     }
 
     fn send_delivery(&mut self, id: ConsumerId, entry: Entry, properties: Option<&[u8]>, sent: bool) {

@@ -135,11 +135,11 @@ impl State {
         }
         let Some(confirms) = &mut open.confirms else { return };
         match (tampering, accepted) {
-            (Tampering::Drop, _) => {
+            (Some(Tampering::Drop), _) => {
                 let before = confirms.leave_untold();
                 self.tell(channel, before);
             }
-            (Tampering::None, true) => {
+            (None, true) => {
                 let before = confirms.accept(tag);
                 self.tell(channel, before);
                 if self.confirming.last() != Some(&channel) {
@@ -151,7 +151,7 @@ impl State {
                 self.tell(channel, before);
                 let confirm = if accepted { Confirm::Ack { tag, multiple: false } } else { Confirm::Nack { tag } };
                 self.tell(channel, Some(confirm));
-                if tampering == Tampering::Repeat {
+                if tampering == Some(Tampering::Repeat) {
                     self.tell(channel, Some(confirm));
                 }
             }

@@ -74,13 +74,16 @@ impl State {
         let Some(replies) = &open.replies else { return };
         let (number, link, tag) = (open.number, Arc::clone(&open.link), Arc::clone(&replies.consumer_tag));
         // There is no queue to keep replies in: a caller that never reads loses them before they fill the memory.
-        if link.outbox.unwritten_bytes() < UNREAD_REPLY_BYTES_MAX {
-            let properties = copies::returned_properties(message);
-            link.outbox.append_content(number, link.frame_max, message, properties.as_deref(), |out| {
-                encode::deliver(out, number, &tag, delivery_tag, false, message);
-            });
-            self.wake(&link.outbox);
+        let unread_bytes = link.outbox.unwritten_bytes();
+        if unread_bytes >= UNREAD_REPLY_BYTES_MAX {
+            tracing::warn!(connection = link.connection.0, unread_bytes, "a reply is lost: its caller does not read");
+            return;
         }
+        let properties = copies::returned_properties(message);
+        link.outbox.append_content(number, link.frame_max, message, properties.as_deref(), |out| {
+            encode::deliver(out, number, &tag, delivery_tag, false, message);
+        });
+        self.wake(&link.outbox);
     }
 
     /// Declaring a reply address asks whether its caller is still there.

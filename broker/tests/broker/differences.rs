@@ -5,6 +5,8 @@
 //! - Server properties: `product` is `warren-broker` (one test of amqplib's looks for `RabbitMQ`: `clients/node.rs`).
 //! - A handshake out of order: RabbitMQ hangs up after three seconds. This broker hangs up at once, and from `tune-ok`
 //!   on it says why (501 to 505; `order::a_handshake_out_of_order_ends`).
+//! - A publish on a channel that is not open is refused (504) before its content; RabbitMQ collects it first
+//!   (`wire::a_publish_on_a_channel_that_is_not_open_is_504`).
 //! - An unknown method: this broker answers 503, RabbitMQ cuts the connection
 //!   (`wire::an_unknown_method_ends_the_connection`).
 //! - Transactions: RabbitMQ has them, this broker answers `tx.select` with 540 (`refusals::transactions_are_refused`,
