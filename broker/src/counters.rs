@@ -51,6 +51,20 @@ impl Counters {
     }
 }
 
+/// What a whole vhost did; queues that are gone, too.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct ByQueueType {
+    /// Of classic queues, and of no queue.
+    pub(crate) classic: Counters,
+    pub(crate) quorum: Counters,
+}
+
+impl ByQueueType {
+    pub(crate) fn of(&mut self, is_quorum: bool) -> &mut Counters {
+        if is_quorum { &mut self.quorum } else { &mut self.classic }
+    }
+}
+
 /// Reading them: only what is shown over HTTP does.
 #[cfg(feature = "http")]
 impl Counters {

@@ -40,7 +40,7 @@ pub mod testing;
 pub mod trixie;
 
 pub use error::{ControlError, StartError};
-pub use node::{Node, RABBITMQ_VERSION, shared, wanted};
+pub use node::{Node, RABBITMQ_VERSION, shared, wanted_flavour};
 pub use options::{Flavour, NodeOptions};
 
 /// The Debian packages that [`Flavour::Debian`] needs and this machine lacks: empty, or `rabbitmq-server`.

@@ -175,7 +175,7 @@ impl Node {
 /// As [`Node::start`]. A later caller tries again.
 pub async fn shared() -> Result<&'static Node, StartError> {
     static NODE: OnceCell<Node> = OnceCell::const_new();
-    let flavour = wanted().unwrap_or_default();
+    let flavour = wanted_flavour().unwrap_or_default();
     NODE.get_or_try_init(|| Node::start(NodeOptions { flavour, ..NodeOptions::default() })).await
 }
 
@@ -189,7 +189,7 @@ pub const RABBITMQ_VERSION: &str = "WARREN_RABBITMQ";
 ///
 /// If it is neither `3` nor `4`.
 #[must_use]
-pub fn wanted() -> Option<Flavour> {
+pub fn wanted_flavour() -> Option<Flavour> {
     match std::env::var(RABBITMQ_VERSION).unwrap_or_default().as_str() {
         "" => None,
         "3" => Some(Flavour::Debian),

@@ -59,7 +59,7 @@ pub struct OwnOptions {
 ///
 /// If the broker does not start.
 pub async fn broker(test: &str) -> Option<TestBroker> {
-    match warren_rabbitmq::wanted() {
+    match warren_rabbitmq::wanted_flavour() {
         None => Some(TestBroker::embedded(Options::default()).await),
         Some(_) => TestBroker::rabbitmq(test).await,
     }
@@ -72,7 +72,7 @@ pub async fn broker(test: &str) -> Option<TestBroker> {
 ///
 /// If the broker does not start.
 pub async fn own_broker(options: OwnOptions) -> Option<TestBroker> {
-    let Some(flavour) = warren_rabbitmq::wanted() else {
+    let Some(flavour) = warren_rabbitmq::wanted_flavour() else {
         let mut embedded = Options::default();
         embedded.listen.set_port(options.port.unwrap_or_default());
         embedded.body_bytes_max = options.body_bytes_max.map_or(embedded.body_bytes_max, u64::from);

@@ -230,12 +230,12 @@ impl<'a> Scrape<'a> {
 
     /// Since the broker began, whatever is gone meanwhile.
     fn write_global(&self, text: &mut Text) {
-        let of_type = |quorum: usize| {
-            let mut sum = Counters::default();
-            self.numbers.iter().for_each(|numbers| sum += &numbers.counters[quorum]);
-            sum
-        };
-        let types = [("rabbit_classic_queue", of_type(0)), ("rabbit_quorum_queue", of_type(1))];
+        let (mut classic, mut quorum) = (Counters::default(), Counters::default());
+        for numbers in &self.numbers {
+            classic += &numbers.counters.classic;
+            quorum += &numbers.counters.quorum;
+        }
+        let types = [("rabbit_classic_queue", classic), ("rabbit_quorum_queue", quorum)];
         for (name, help, value) in GLOBAL_QUEUE_COUNTS {
             let mut family = text.family(Family::counter(&format!("rabbitmq_global_messages_{name}_total"), help));
             for (queue_type, counters) in &types {
@@ -244,7 +244,7 @@ impl<'a> Scrape<'a> {
         }
         for (name, help, value) in GLOBAL_PUBLISHER_COUNTS {
             let mut family = text.family(Family::counter(&format!("rabbitmq_global_messages_{name}_total"), help));
-            family.sample(&[("protocol", "amqp091")], value(&types[0].1) as f64);
+            family.sample(&[("protocol", "amqp091")], value(&classic) as f64);
         }
     }
 }

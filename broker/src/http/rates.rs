@@ -90,7 +90,8 @@ pub(super) fn sum<'a>(vhosts: impl Iterator<Item = &'a Numbers>) -> (Depth, Coun
     let (mut depth, mut counters, mut churn) = (Depth::default(), Counters::default(), Churn::default());
     for numbers in vhosts {
         depth += numbers.depth;
-        numbers.counters.iter().for_each(|more| counters += more);
+        counters += &numbers.counters.classic;
+        counters += &numbers.counters.quorum;
         churn += numbers.churn;
     }
     (depth, counters, churn)

@@ -73,7 +73,7 @@ impl State {
         channel.counters.add_delivery(count, entry.redelivered);
         if let Some(queue) = self.queues.get_mut(&consumer.queue) {
             queue.counters.add_delivery(count, entry.redelivered);
-            self.counters[usize::from(queue.settings().is_quorum())].add_delivery(count, entry.redelivered);
+            self.counters.of(queue.settings().is_quorum()).add_delivery(count, entry.redelivered);
             if !consumer.no_ack {
                 queue.unacked += 1;
                 queue.unacked_bytes += entry.message.body().len();

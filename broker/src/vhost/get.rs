@@ -24,18 +24,18 @@ impl State {
         let now = self.now;
         let Some(queue) = self.queues.get_mut(&id) else { return Ok(()) };
         queue.used_at = now;
-        let of_type = usize::from(queue.settings().is_quorum());
+        let is_quorum = queue.settings().is_quorum();
         let Some(entry) = queue.ready.pop() else {
             queue.counters.add(Count::GetEmpty);
-            self.counters[of_type].add(Count::GetEmpty);
+            self.counters.of(is_quorum).add(Count::GetEmpty);
             self.send(channel, &AMQPClass::Basic(basic::AMQPMethod::GetEmpty(basic::GetEmpty {})));
             return Ok(());
         };
         let message_count = u32::try_from(queue.ready.len()).unwrap_or(u32::MAX);
-        let properties = copies::fetched_properties(&entry, queue.settings().is_quorum());
+        let properties = copies::fetched_properties(&entry, is_quorum);
         let count = if get.no_ack { Count::GetNoAck } else { Count::Get };
         queue.counters.add_delivery(count, entry.redelivered);
-        self.counters[of_type].add_delivery(count, entry.redelivered);
+        self.counters.of(is_quorum).add_delivery(count, entry.redelivered);
         if !get.no_ack {
             queue.unacked += 1;
             queue.unacked_bytes += entry.message.body().len();

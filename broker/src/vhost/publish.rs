@@ -38,9 +38,9 @@ impl State {
         let Some(open) = self.channels.get_mut(&channel) else { return Ok(()) };
         let tag = open.confirms.as_mut().map(Confirms::take_tag);
         open.counters.add(Count::Publish);
-        self.counters[0].add(Count::Publish);
+        self.counters.classic.add(Count::Publish);
         if tag.is_some() {
-            self.counters[0].add(Count::PublishConfirmed);
+            self.counters.classic.add(Count::PublishConfirmed);
         }
         let (routed, accepted) = self.route_and_enqueue(&message);
         match (routed, publish.mandatory) {
@@ -131,7 +131,7 @@ impl State {
         let Some(open) = self.channels.get_mut(&channel) else { return };
         if accepted {
             open.counters.add(Count::Confirm);
-            self.counters[0].add(Count::Confirm);
+            self.counters.classic.add(Count::Confirm);
         }
         let Some(confirms) = &mut open.confirms else { return };
         match (tampering, accepted) {

@@ -71,7 +71,7 @@ impl State {
         match settlement {
             Settlement::Done => {
                 queue.counters.add(Count::Ack);
-                self.counters[usize::from(queue.settings().is_quorum())].add(Count::Ack);
+                self.counters.of(queue.settings().is_quorum()).add(Count::Ack);
             }
             Settlement::Reject => self.bury(id, entry, Reason::Rejected),
             Settlement::Requeue | Settlement::Return => {

@@ -12,7 +12,7 @@ use rustc_hash::FxHashMap;
 use super::State;
 use crate::channel::ChannelId;
 use crate::connection::ConnectionId;
-use crate::counters::{Churn, Counters};
+use crate::counters::{ByQueueType, Churn, Counters};
 use crate::exchange::Destination;
 use crate::queue::{Queue, QueueId};
 
@@ -120,8 +120,7 @@ pub(crate) struct BindingView {
 /// The numbers that change all the time.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Numbers {
-    /// Of classic queues and of no queue, then of quorum queues; those that are gone, too.
-    pub(crate) counters: [Counters; 2],
+    pub(crate) counters: ByQueueType,
     pub(crate) churn: Churn,
     pub(crate) depth: Depth,
     pub(crate) queues: FxHashMap<QueueId, (Depth, Counters)>,

@@ -9,7 +9,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::channel::{Channel, ChannelId, Consumer, Link};
 use crate::clock::Tick;
-use crate::counters::{Churn, Count, Counters};
+use crate::counters::{ByQueueType, Churn, Count};
 use crate::exchange::{Exchange, ExchangeOptions, Kind};
 use crate::fault::Faults;
 use crate::outbox::Outbox;
@@ -55,8 +55,7 @@ pub(crate) struct State {
     /// Room for the queues that a message is routed to.
     pub(super) routed: Vec<QueueId>,
     pub(super) visited: FxHashSet<Arc<str>>,
-    /// What classic queues did, and what belongs to no queue; then what quorum queues did.
-    pub(super) counters: [Counters; 2],
+    pub(super) counters: ByQueueType,
     pub(super) churn: Churn,
     /// Nothing is given out to consumers.
     pub(super) halted: bool,
@@ -84,7 +83,7 @@ impl State {
             timers_changed: false,
             routed: Vec::new(),
             visited: FxHashSet::default(),
-            counters: Default::default(),
+            counters: ByQueueType::default(),
             churn: Churn::default(),
             halted: false,
         };
@@ -133,7 +132,7 @@ impl State {
 
     /// Counts what happened on a channel, and to no queue.
     pub(super) fn count(&mut self, channel: ChannelId, count: Count) {
-        self.counters[0].add(count);
+        self.counters.classic.add(count);
         if let Some(channel) = self.channels.get_mut(&channel) {
             channel.counters.add(count);
         }

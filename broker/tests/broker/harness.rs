@@ -65,7 +65,7 @@ impl Target {
         let node = warren_rabbitmq::testing::node_or_skip().await?;
         let url = fresh_vhost(node).await;
         let vhost = url.rsplit('/').next().unwrap().to_owned();
-        let is_4 = warren_rabbitmq::wanted() == Some(warren_rabbitmq::Flavour::Trixie);
+        let is_4 = warren_rabbitmq::wanted_flavour() == Some(warren_rabbitmq::Flavour::Trixie);
         let flavour = if is_4 { Flavour::RabbitMq4 } else { Flavour::RabbitMq3 };
         Some(Target { flavour, url, vhost, embedded: None })
     }

@@ -7,7 +7,7 @@ use std::process::Stdio;
 
 use serde_json::Value;
 use warren_broker::Broker;
-use warren_rabbitmq::{Flavour, Node, NodeOptions, wanted};
+use warren_rabbitmq::{Flavour, Node, NodeOptions, wanted_flavour};
 
 use super::client::{get, request};
 use super::topology::{PLAIN_STATS, Topology};
@@ -114,7 +114,7 @@ impl Shown {
 }
 
 fn is_4() -> bool {
-    wanted() == Some(Flavour::Trixie)
+    wanted_flavour() == Some(Flavour::Trixie)
 }
 
 fn free_ports<const N: usize>() -> [u16; N] {
