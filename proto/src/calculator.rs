@@ -9,7 +9,7 @@ use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{self, Visitor},
 };
-use warren_rpc::Method;
+use warren_rpc::{Effect, Method};
 
 /// Adds two numbers. `invalid_argument` if two whole numbers' sum does not fit 64 bits, or a sum is not finite.
 #[derive(Debug)]
@@ -21,12 +21,14 @@ pub struct Soma;
 
 impl Method for Sum {
     const NAME: &'static str = "calculator.sum";
+    const EFFECT: Effect = Effect::Repeatable;
     type Request = SumRequest;
     type Reply = Number;
 }
 
 impl Method for Soma {
     const NAME: &'static str = "service_soma";
+    const EFFECT: Effect = Effect::Repeatable;
     type Request = SumRequest;
     type Reply = Number;
 }
@@ -97,12 +99,14 @@ pub struct Media;
 
 impl Method for Mean {
     const NAME: &'static str = "calculator.mean";
+    const EFFECT: Effect = Effect::Repeatable;
     type Request = Vec<f64>;
     type Reply = f64;
 }
 
 impl Method for Media {
     const NAME: &'static str = "service_media";
+    const EFFECT: Effect = Effect::Repeatable;
     type Request = Vec<f64>;
     type Reply = f64;
 }
@@ -117,12 +121,14 @@ pub struct Busca;
 
 impl Method for Lookup {
     const NAME: &'static str = "calculator.lookup";
+    const EFFECT: Effect = Effect::Repeatable;
     type Request = LookupRequest;
     type Reply = Person;
 }
 
 impl Method for Busca {
     const NAME: &'static str = "service_busca";
+    const EFFECT: Effect = Effect::Repeatable;
     type Request = LookupRequest;
     type Reply = Person;
 }
@@ -155,12 +161,14 @@ pub struct InfoServico;
 
 impl Method for Info {
     const NAME: &'static str = "calculator.info";
+    const EFFECT: Effect = Effect::Repeatable;
     type Request = InfoRequest;
     type Reply = System;
 }
 
 impl Method for InfoServico {
     const NAME: &'static str = "service_info";
+    const EFFECT: Effect = Effect::Repeatable;
     type Request = InfoRequest;
     type Reply = System;
 }

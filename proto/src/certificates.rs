@@ -1,7 +1,7 @@
 //! Certificates: issued once, kept for ever, checked by anybody who holds the code.
 
 use serde::{Deserialize, Serialize};
-use warren_rpc::Method;
+use warren_rpc::{Effect, Method};
 
 use crate::Blob;
 
@@ -13,6 +13,7 @@ pub struct Issue;
 
 impl Method for Issue {
     const NAME: &'static str = "certificates.issue";
+    const EFFECT: Effect = Effect::Repeatable;
     type Request = IssueRequest;
     type Reply = Certificate;
 }
@@ -79,6 +80,7 @@ pub struct Get;
 
 impl Method for Get {
     const NAME: &'static str = "certificates.get";
+    const EFFECT: Effect = Effect::Repeatable;
     type Request = CodeRequest;
     type Reply = GetReply;
 }
@@ -106,6 +108,7 @@ pub struct Verify;
 
 impl Method for Verify {
     const NAME: &'static str = "certificates.verify";
+    const EFFECT: Effect = Effect::Repeatable;
     type Request = CodeRequest;
     type Reply = VerifyReply;
 }

@@ -1,7 +1,7 @@
 //! Contests: what the scoreboard keeps beside the runs.
 
 use serde::{Deserialize, Serialize};
-use warren_rpc::Method;
+use warren_rpc::{Effect, Method};
 
 use crate::scoreboard::{Contestant, Problem, Rules};
 
@@ -14,6 +14,7 @@ pub struct Put;
 
 impl Method for Put {
     const NAME: &'static str = "contests.put";
+    const EFFECT: Effect = Effect::Repeatable;
     const BODY_BYTES_MAX: usize = CONTEST_BYTES_MAX;
     type Request = Contest;
     type Reply = Contest;
@@ -25,6 +26,7 @@ pub struct Get;
 
 impl Method for Get {
     const NAME: &'static str = "contests.get";
+    const EFFECT: Effect = Effect::Repeatable;
     const BODY_BYTES_MAX: usize = CONTEST_BYTES_MAX;
     type Request = GetRequest;
     type Reply = Contest;

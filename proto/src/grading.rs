@@ -1,7 +1,7 @@
 //! Submissions and their verdicts.
 
 use serde::{Deserialize, Serialize};
-use warren_rpc::{Event, Method};
+use warren_rpc::{Effect, Event, Method};
 
 use crate::Decimal;
 pub use crate::{
@@ -20,6 +20,7 @@ pub struct Submit;
 
 impl Method for Submit {
     const NAME: &'static str = "grading.submit";
+    const EFFECT: Effect = Effect::Repeatable;
     type Request = SubmitRequest;
     type Reply = SubmitReply;
 }
@@ -59,6 +60,7 @@ pub struct Wait;
 
 impl Method for Wait {
     const NAME: &'static str = "grading.wait";
+    const EFFECT: Effect = Effect::Repeatable;
     type Request = SubmissionRequest;
     type Reply = Submission;
 }
@@ -69,6 +71,7 @@ pub struct Get;
 
 impl Method for Get {
     const NAME: &'static str = "grading.get";
+    const EFFECT: Effect = Effect::Repeatable;
     type Request = SubmissionRequest;
     type Reply = Submission;
 }

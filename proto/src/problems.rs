@@ -2,7 +2,7 @@
 //! (`cases/*.in`, `cases/*.out`, optional `testplan` and `settings.json`).
 
 use serde::{Deserialize, Serialize};
-use warren_rpc::Method;
+use warren_rpc::{Effect, Method};
 
 use crate::Blob;
 
@@ -18,6 +18,7 @@ pub struct Put;
 
 impl Method for Put {
     const NAME: &'static str = "problems.put";
+    const EFFECT: Effect = Effect::Repeatable;
     const BODY_BYTES_MAX: usize = PACKAGE_BYTES_MAX + (64 << 10);
     type Request = PutRequest;
     type Reply = Problem;
@@ -80,6 +81,7 @@ pub struct Get;
 
 impl Method for Get {
     const NAME: &'static str = "problems.get";
+    const EFFECT: Effect = Effect::Repeatable;
     type Request = GetRequest;
     type Reply = Problem;
 }
@@ -98,6 +100,7 @@ pub struct List;
 
 impl Method for List {
     const NAME: &'static str = "problems.list";
+    const EFFECT: Effect = Effect::Repeatable;
     type Request = ListRequest;
     type Reply = ListReply;
 }
@@ -120,6 +123,7 @@ pub struct Fetch;
 
 impl Method for Fetch {
     const NAME: &'static str = "problems.fetch";
+    const EFFECT: Effect = Effect::Repeatable;
     type Request = FetchRequest;
     type Reply = FetchReply;
 }

@@ -1,6 +1,6 @@
 //! The list of all methods: for completion, help, and near names when one was mistyped.
 
-use warren_rpc::Method;
+use warren_rpc::{Method, RawMethod};
 
 use crate::{calculator, certificates, contests, grading, problems, runner, scoreboard};
 
@@ -15,8 +15,8 @@ pub struct MethodInfo {
     pub summary: &'static str,
     /// Arguments to try it with, as on a command line.
     pub example: &'static str,
-    /// Most bytes of a request.
-    pub body_bytes_max: usize,
+    /// What a caller by name has to know of it.
+    pub raw: RawMethod<'static>,
 }
 
 /// The method of this name.
@@ -32,7 +32,7 @@ pub fn methods() -> &'static [MethodInfo] {
 }
 
 const fn method<M: Method>(service: &'static str, summary: &'static str, example: &'static str) -> MethodInfo {
-    MethodInfo { name: M::NAME, service, summary, example, body_bytes_max: M::BODY_BYTES_MAX }
+    MethodInfo { name: M::NAME, service, summary, example, raw: RawMethod::of::<M>() }
 }
 
 const METHODS: &[MethodInfo] = &[
@@ -96,7 +96,7 @@ mod tests {
     fn every_name_is_there_once() {
         let names: BTreeSet<_> = methods().iter().map(|method| method.name).collect();
         assert_eq!(names.len(), methods().len());
-        assert_eq!(find("problems.put").unwrap().body_bytes_max, problems::Put::BODY_BYTES_MAX);
+        assert_eq!(find("problems.put").unwrap().raw.body_bytes_max, problems::Put::BODY_BYTES_MAX);
         assert!(find("nosuch.method").is_none());
     }
 }

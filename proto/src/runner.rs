@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use warren_rpc::Method;
+use warren_rpc::{Effect, Method};
 
 use crate::grading::{Judgement, Language};
 
@@ -24,6 +24,7 @@ pub struct Judge;
 
 impl Method for Judge {
     const NAME: &'static str = "runner.judge";
+    const EFFECT: Effect = Effect::Repeatable;
     type Request = JudgeRequest;
     type Reply = JudgeReply;
 }

@@ -6,7 +6,7 @@ mod rules;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use warren_rpc::Method;
+use warren_rpc::{Effect, Method};
 
 pub use self::{
     board::{Cell, Row},
@@ -20,6 +20,7 @@ pub struct Compute;
 
 impl Method for Compute {
     const NAME: &'static str = "scoreboard.compute";
+    const EFFECT: Effect = Effect::Repeatable;
     const BODY_BYTES_MAX: usize = 15 << 20;
     type Request = ComputeRequest;
     type Reply = ComputeReply;
@@ -125,6 +126,7 @@ pub struct Get;
 
 impl Method for Get {
     const NAME: &'static str = "scoreboard.get";
+    const EFFECT: Effect = Effect::Repeatable;
     const BODY_BYTES_MAX: usize = 15 << 20;
     type Request = GetRequest;
     type Reply = GetReply;

@@ -1,23 +1,37 @@
 //! AMQP as Warren uses it: every flag of every declaration, consumer, publish and settlement is written out here, and
 //! nowhere else.
 
+mod connection;
+mod topology;
+
 use std::time::Duration;
 
 use lapin::{
-    Acker, BasicProperties, Channel, Connection, ConnectionProperties, Consumer, ExchangeKind, PublisherConfirm,
+    Acker, BasicProperties, Channel, Connection, Consumer, PublisherConfirm,
     options::{
         BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicPublishOptions,
-        BasicQosOptions, BasicRejectOptions, ConfirmSelectOptions, ExchangeDeclareOptions, QueueBindOptions,
-        QueueDeclareOptions,
+        BasicQosOptions, BasicRejectOptions, ConfirmSelectOptions,
     },
     types::{AMQPValue, FieldTable, ShortString},
-    uri::AMQPUri,
 };
 
-use crate::error::{BrokerError, ConnectError, NameError};
+pub(crate) use self::{
+    connection::{Address, Greeting, Socket, close, connect},
+    topology::{
+        SharedQueue, bind_control, bind_event, bind_own_dead_letters, death, declare_control_exchange,
+        declare_events_exchange, declare_own_queue, declare_shared_queue,
+    },
+};
+use crate::error::{BrokerError, NameError};
 
 /// The topic exchange of events; routing keys are like `grading.judged`.
 pub(crate) const EVENTS_EXCHANGE: &str = "warren.events";
+
+/// The topic exchange of what instances are told beside their requests; routing keys are like `cancel.METHOD`.
+pub(crate) const CONTROL_EXCHANGE: &str = "warren.control";
+
+/// The headers exchange of what was rejected, expired, or failed too often.
+pub(crate) const DEAD_EXCHANGE: &str = "warren.dead";
 
 /// Longest a channel or a connection may take to close in order. A broker that blocks publishers reads nothing more, so
 /// it would not answer at all.
@@ -27,50 +41,6 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) fn name(what: &'static str, text: &str) -> Result<ShortString, NameError> {
     let refused = NameError { what, bytes: text.len() };
     if text.is_empty() { Err(refused) } else { ShortString::try_new(text).map_err(|_| refused) }
-}
-
-/// Where a broker is.
-#[derive(Clone, Debug)]
-pub(crate) struct Address(AMQPUri);
-
-impl Address {
-    pub(crate) fn parse(url: &str) -> Result<Self, ConnectError> {
-        // lapin's parser may repeat the whole address, and the password is in there.
-        // The address may hold a password. An empty one holds nothing, and stands between all letters.
-        let refused = |problem: String| ConnectError::Address {
-            problem: if url.is_empty() { problem } else { problem.replace(url, "...") },
-        };
-        let uri: AMQPUri = url.parse().map_err(refused)?;
-        match ShortString::try_new(uri.vhost.as_str()) {
-            Ok(_) => Ok(Self(uri)),
-            Err(_) => Err(refused("the name of the virtual host has over 255 bytes".to_owned())),
-        }
-    }
-
-    /// For people: without the password.
-    pub(crate) fn host_and_port(&self) -> String {
-        format!("{}:{}", self.0.authority.host, self.0.authority.port)
-    }
-}
-
-/// Opens a connection, shown by the broker under `name`. lapin's own recovery stays off: it does not recover channel
-/// errors and gives up silently.
-pub(crate) async fn connect(address: Address, name: &str, heartbeat: Duration) -> Result<Connection, BrokerError> {
-    let Address(mut uri) = address;
-    // Whole seconds on the wire, and 0 would turn heartbeats off.
-    let seconds = heartbeat.as_millis().div_ceil(1000).clamp(1, u16::MAX.into());
-    uri.query.heartbeat = uri.query.heartbeat.or(u16::try_from(seconds).ok());
-    let properties = ConnectionProperties::default().with_connection_name(name.into());
-    Ok(Connection::connect_uri(uri, properties).await?)
-}
-
-/// Closes a connection in order, if the broker answers in time. An error means that it is closed already.
-pub(crate) async fn close(connection: &Connection) {
-    match tokio::time::timeout(CLOSE_TIMEOUT, connection.close(200, "bye".into())).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::debug!(%error, "the connection was closed already"),
-        Err(_) => tracing::warn!("the broker did not answer that the connection closes"),
-    }
 }
 
 /// Closes a channel in order, if the broker answers in time: what it has not acked goes back to the queues.
@@ -89,40 +59,9 @@ pub(crate) async fn confirming_channel(connection: &Connection) -> Result<Channe
     Ok(channel)
 }
 
-/// Declares a method's queue: durable, for RabbitMQ 4 refuses shared transient ones.
-pub(crate) async fn declare_shared_queue(channel: &Channel, queue: &ShortString) -> Result<(), BrokerError> {
-    let options =
-        QueueDeclareOptions { passive: false, durable: true, exclusive: false, auto_delete: false, nowait: false };
-    channel.queue_declare(queue.clone(), options, FieldTable::default()).await?;
-    Ok(())
-}
-
-/// Declares a caller's own queue. It goes with the connection.
-pub(crate) async fn declare_callback_queue(channel: &Channel, queue: &ShortString) -> Result<(), BrokerError> {
-    let options =
-        QueueDeclareOptions { passive: false, durable: false, exclusive: true, auto_delete: true, nowait: false };
-    channel.queue_declare(queue.clone(), options, FieldTable::default()).await?;
-    Ok(())
-}
-
-/// Declares the exchange of events.
-pub(crate) async fn declare_events_exchange(channel: &Channel) -> Result<(), BrokerError> {
-    let options =
-        ExchangeDeclareOptions { passive: false, durable: true, auto_delete: false, internal: false, nowait: false };
-    channel.exchange_declare(EVENTS_EXCHANGE.into(), ExchangeKind::Topic, options, FieldTable::default()).await?;
-    Ok(())
-}
-
-/// Lets a queue have the events of a key.
-pub(crate) async fn bind_event(channel: &Channel, queue: &ShortString, key: &ShortString) -> Result<(), BrokerError> {
-    let options = QueueBindOptions { nowait: false };
-    channel.queue_bind(queue.clone(), EVENTS_EXCHANGE.into(), key.clone(), options, FieldTable::default()).await?;
-    Ok(())
-}
-
-/// Consumes replies. They are not acked: a reply that its caller does not get is lost with the caller.
-/// Without acks there is no prefetch either: what bounds lapin's buffer is the caller's in-flight limit.
-pub(crate) async fn consume_replies(channel: &Channel, queue: &ShortString) -> Result<Consumer, BrokerError> {
+/// Consumes a queue of one's own, without acks: what does not arrive is lost with who should have had it. Without acks
+/// there is no prefetch either: what bounds lapin's buffer for replies is the caller's in-flight limit.
+pub(crate) async fn consume_own(channel: &Channel, queue: &ShortString) -> Result<Consumer, BrokerError> {
     let options = BasicConsumeOptions { no_local: false, no_ack: true, exclusive: true, nowait: false };
     Ok(channel.basic_consume(queue.clone(), "".into(), options, FieldTable::default()).await?)
 }
@@ -160,9 +99,10 @@ pub(crate) async fn publish(
     channel.basic_publish(exchange, routing_key, options, body, properties).await
 }
 
-/// Settles a delivery: done with. False if its channel is gone, and the broker hands it out again.
-pub(crate) async fn ack(acker: &Acker) -> lapin::Result<bool> {
-    acker.ack(BasicAckOptions { multiple: false }).await
+/// Settles a delivery, with `multiple` all before it too: done with. False if its channel is gone, and the broker hands
+/// it out again.
+pub(crate) async fn ack(acker: &Acker, multiple: bool) -> lapin::Result<bool> {
+    acker.ack(BasicAckOptions { multiple }).await
 }
 
 /// Settles a delivery: it goes back to its queue, to where it was if that is free. False as with [`ack`].

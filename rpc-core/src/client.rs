@@ -1,29 +1,35 @@
-//! The calling side: one connection, one callback queue, one map of pending calls.
+//! The calling side: one connection at a time, its callback queue, and a map of pending calls.
 
-mod exchange;
-mod link;
+mod call;
+mod cancel;
+mod in_flight;
 mod options;
+mod retry;
+mod scope;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use lapin::{Connection, types::ShortString};
-use tokio_util::sync::{CancellationToken, DropGuard};
+use lapin::types::ShortString;
 
-use self::link::{Link, LinkTask};
-pub use self::options::{CallOptions, ClientOptions};
+pub(crate) use self::scope::Scope;
+use self::{in_flight::InFlight, retry::RetryBudget};
+pub use self::{
+    options::{CallOptions, ClientOptions, ReconnectOptions, TlsIdentity, TlsOptions},
+    retry::RetryPolicy,
+};
 use crate::{
     amqp,
     codec::Codec,
     error::{CallError, ConnectError, PublishError, RejectReason},
-    method::{BODY_BYTES_MAX, Event, Method},
-    pending::PendingCalls,
-    publisher::Publisher,
+    link::{Links, LinksEnded},
+    method::{BODY_BYTES_MAX, Effect, Event, Method},
     status::Status,
-    wire::{self, Answer},
+    wire,
 };
 
-/// Calls methods and publishes events. Cheap to clone: clones share one connection.
+/// Calls methods and publishes events. Cheap to clone: clones share one connection, which is made again when it is
+/// lost.
 ///
 /// # Drop
 ///
@@ -31,61 +37,74 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Client {
     inner: Arc<Inner>,
+    /// What calls inherit, in a handler.
+    scope: Option<Arc<Scope>>,
 }
 
 #[derive(Debug)]
 struct Inner {
-    connection: Arc<Connection>,
-    publisher: Publisher,
-    pending: Arc<PendingCalls<Answer>>,
-    callback_queue: ShortString,
+    links: Links,
+    in_flight: Arc<InFlight>,
+    retries: RetryBudget,
     options: ClientOptions,
     /// The options' name, as AMQP carries it.
     app_id: ShortString,
-    /// Fires when the connection is lost.
-    lost: CancellationToken,
-    /// Closes the connection with the last clone.
-    _dropped: DropGuard,
+}
+
+/// A method that is known only at run time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RawMethod<'a> {
+    /// As [`Method::NAME`].
+    pub name: &'a str,
+    /// As [`Method::BODY_BYTES_MAX`]; of the request only.
+    pub body_bytes_max: usize,
+    /// As [`Method::EFFECT`].
+    pub effect: Effect,
+    /// As [`Method::DURABLE`].
+    pub is_durable: bool,
+}
+
+impl<'a> RawMethod<'a> {
+    /// A method of which only the name is known: everything else is as it is by default.
+    #[must_use]
+    pub fn named(name: &'a str) -> RawMethod<'a> {
+        RawMethod { name, body_bytes_max: BODY_BYTES_MAX, effect: Effect::AtMostOnce, is_durable: false }
+    }
+
+    /// What a method's type says.
+    #[must_use]
+    pub const fn of<M: Method>() -> RawMethod<'static> {
+        RawMethod { name: M::NAME, body_bytes_max: M::BODY_BYTES_MAX, effect: M::EFFECT, is_durable: M::DURABLE }
+    }
+
+    fn check_size(&self, body_bytes: usize) -> Result<(), RejectReason> {
+        let (method, body_bytes_max) = (self.name.to_owned(), self.body_bytes_max);
+        if body_bytes <= body_bytes_max {
+            Ok(())
+        } else {
+            Err(RejectReason::BodyTooLarge { method, body_bytes, body_bytes_max })
+        }
+    }
 }
 
 impl Client {
-    /// Connects to a broker: `amqp://USER:PASSWORD@HOST:PORT/VHOST`, or `amqps://` for TLS.
+    /// Connects to a broker: `amqp://USER:PASSWORD@HOST:PORT/VHOST`, or `amqps://` for TLS. Several addresses, with
+    /// commas between, are the nodes of one cluster: they are tried in turn, now and whenever the connection is lost.
     ///
     /// # Errors
     ///
-    /// [`ConnectError`]: the address is not an AMQP address, nothing answers there, or what answers refuses.
+    /// [`ConnectError`], that of the first address: it is not an AMQP address, nothing answers there, or what answers
+    /// refuses.
     ///
     /// # Cancel safety
     ///
     /// Dropped before it returns, the connection is closed in the background.
-    pub async fn connect(url: &str, options: ClientOptions) -> Result<Self, ConnectError> {
-        let address = amqp::Address::parse(url)?;
+    pub async fn connect(urls: &str, options: ClientOptions) -> Result<Self, ConnectError> {
         let app_id = amqp::name("client's name", &options.name)?;
-        let host = address.host_and_port();
-        let opening = Link::open(address, &options);
-        let link = match tokio::time::timeout(options.connect_timeout, opening).await {
-            Ok(Ok(link)) => link,
-            Ok(Err(source)) => return Err(ConnectError::Unreachable { address: host, source }),
-            Err(_) => return Err(ConnectError::TimedOut { address: host }),
-        };
-        let pending = PendingCalls::new(options.in_flight_max);
-        let lost = CancellationToken::new();
-        let Link { connection, callback_queue, replies, publishing } = link;
-        let publisher = Publisher::start(publishing, {
-            let pending = Arc::clone(&pending);
-            move |returned| link::on_return(&pending, returned)
-        });
-        let task = LinkTask {
-            connection: Arc::clone(&connection),
-            pending: Arc::clone(&pending),
-            publisher_failed: publisher.failed(),
-            lost: lost.clone(),
-            dropped: CancellationToken::new(),
-        };
-        let _dropped = task.dropped.clone().drop_guard();
-        tokio::spawn(task.run(replies));
-        let inner = Inner { connection, publisher, pending, callback_queue, options, app_id, lost, _dropped };
-        Ok(Self { inner: Arc::new(inner) })
+        let links = Links::start(urls, &options).await?;
+        let in_flight = InFlight::new(options.in_flight_max);
+        let inner = Inner { links, in_flight, retries: RetryBudget::new(), options, app_id };
+        Ok(Self { inner: Arc::new(inner), scope: None })
     }
 
     /// Calls a method, with the default [`CallOptions`].
@@ -118,7 +137,7 @@ impl Client {
     ) -> Result<M::Reply, CallError> {
         let codec = self.inner.options.codec;
         let body = codec.encode(request).map_err(RejectReason::from)?;
-        let (codec, reply) = self.exchange(M::NAME, codec, body, M::BODY_BYTES_MAX, options).await?;
+        let (codec, reply) = self.exchange(RawMethod::of::<M>(), codec, body, &options).await?;
         codec
             .decode(&reply)
             .map_err(|error| Status::internal(format!("the reply of {} is not what it should be: {error}", M::NAME)))
@@ -130,23 +149,22 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// As [`call`](Self::call). A body over `body_bytes_max` is refused ([`RejectReason::BodyTooLarge`]).
+    /// As [`call`](Self::call).
     ///
     /// # Cancel safety
     ///
     /// As [`call`](Self::call).
     pub async fn call_raw(
         &self,
-        method: &str,
+        method: RawMethod<'_>,
         codec: Codec,
         body: Bytes,
-        body_bytes_max: usize,
         options: CallOptions,
     ) -> Result<Bytes, CallError> {
-        let (answered_in, reply) = self.exchange(method, codec, body, body_bytes_max, options).await?;
+        let (answered_in, reply) = self.exchange(method, codec, body, &options).await?;
         if answered_in != codec {
-            let text = format!("the reply of {method} is {}, not {}", answered_in.content_type(), codec.content_type());
-            return Err(Status::internal(text).into());
+            let (name, answered, asked) = (method.name, answered_in.content_type(), codec.content_type());
+            return Err(Status::internal(format!("the reply of {name} is {answered}, not {asked}")).into());
         }
         Ok(reply)
     }
@@ -171,41 +189,67 @@ impl Client {
         let key = amqp::name("event's key", E::KEY).map_err(RejectReason::from)?;
         let properties = wire::event_properties(codec, &self.inner.app_id);
         let timeout = self.inner.options.publish_timeout;
-        let confirmed = self.inner.publisher.publish(amqp::EVENTS_EXCHANGE.into(), key, properties, body);
+        let confirmed = async {
+            let link =
+                self.inner.links.up().await.map_err(|LinksEnded(source)| PublishError::ConnectionLost { source })?;
+            link.requests.publish(amqp::EVENTS_EXCHANGE.into(), key, properties, body).await
+        };
         tokio::time::timeout(timeout, confirmed).await.unwrap_or(Err(PublishError::TimedOut { timeout }))
     }
 
     /// Calls that have not ended.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        self.inner.pending.in_flight()
+        self.inner.in_flight.count()
     }
 
-    /// Waits until the connection is lost or closed. A client does not connect again: make a new one.
+    /// Whether there is a connection now. While there is none, calls wait for it, within their deadlines.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.inner.links.now().is_some()
+    }
+
+    /// The queue that replies come by now: another one for each connection.
+    #[must_use]
+    pub fn callback_queue(&self) -> Option<String> {
+        self.inner.links.now().map(|link| link.callback_queue.to_string())
+    }
+
+    /// Why the broker blocks publishers, if it does: for want of memory or disk. Calls end `unavailable` then.
+    #[must_use]
+    pub fn blocked(&self) -> Option<String> {
+        self.inner.links.now().and_then(|link| link.blocked())
+    }
+
+    /// Waits until the client is closed, or gives the broker up ([`ReconnectOptions::attempts_max`]).
     ///
     /// # Cancel safety
     ///
     /// Dropping the future changes nothing.
-    pub async fn lost(&self) {
-        self.inner.lost.cancelled().await;
+    pub async fn ended(&self) {
+        self.inner.links.ended().await;
     }
 
     /// Closes the connection in order. Calls of other clones that have not ended end
     /// [`CallError::ConnectionLost`], and instances that it serves end. Waits for the broker's answer, 5 s at most.
     pub async fn close(self) {
-        amqp::close(&self.inner.connection).await;
+        self.inner.links.close().await;
     }
 
-    pub(crate) fn connection(&self) -> &Connection {
-        &self.inner.connection
+    pub(crate) fn links(&self) -> &Links {
+        &self.inner.links
     }
 
-    /// Fires when the connection is lost.
-    pub(crate) fn lost_token(&self) -> CancellationToken {
-        self.inner.lost.clone()
+    pub(crate) fn options(&self) -> &ClientOptions {
+        &self.inner.options
     }
 
     pub(crate) fn app_id(&self) -> &ShortString {
         &self.inner.app_id
+    }
+
+    /// The same client, for a handler: its calls inherit what the scope says.
+    pub(crate) fn scoped(&self, scope: Scope) -> Self {
+        Self { inner: Arc::clone(&self.inner), scope: Some(Arc::new(scope)) }
     }
 }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::client::Client;
+use crate::{client::Client, trace::TraceContext};
 
 /// What a handler knows of its request beside the body. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -14,6 +14,7 @@ pub struct Context {
     pub(crate) deadline: Option<Instant>,
     pub(crate) cancellation: CancellationToken,
     pub(crate) client: Client,
+    pub(crate) trace: TraceContext,
     pub(crate) instance: Arc<str>,
     pub(crate) redelivered: bool,
 }
@@ -42,10 +43,17 @@ impl Context {
         &self.cancellation
     }
 
-    /// For the handler's own calls and events.
+    /// For the handler's own calls and events. Its calls end with the handler's deadline, are cancelled with it, and
+    /// belong to its trace.
     #[must_use]
     pub fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// The handler's place in its call's trace.
+    #[must_use]
+    pub fn trace(&self) -> &TraceContext {
+        &self.trace
     }
 
     /// The id of the instance that runs the handler: `runner-3fa9c1`.

@@ -51,17 +51,27 @@ mod client;
 mod codec;
 mod context;
 mod error;
+mod link;
 mod method;
+mod once;
 mod pending;
 mod publisher;
 mod service;
 mod status;
+mod trace;
 mod wire;
 
-pub use client::{CallOptions, Client, ClientOptions};
+pub use client::{
+    CallOptions, Client, ClientOptions, RawMethod, ReconnectOptions, RetryPolicy, TlsIdentity, TlsOptions,
+};
 pub use codec::{Codec, DecodeError, EncodeError};
 pub use context::Context;
 pub use error::{BrokerError, CallError, ConnectError, NameError, PublishError, RejectReason, ServeError};
-pub use method::{BODY_BYTES_MAX, Event, Method};
+pub use method::{BODY_BYTES_MAX, Effect, Event, Method, QUEUE_LENGTH_MAX};
+pub use once::{
+    Begun, CallKey, Committed, MemoryReplyStore, MemoryReplyStoreOptions, MemoryTransaction, ReplyStore, StoreError,
+    StoredAnswer,
+};
 pub use service::{MethodOptions, OneWayRetries, Running, ServeOptions, Service};
 pub use status::{Code, Retry, Status, UnknownCode};
+pub use trace::TraceContext;

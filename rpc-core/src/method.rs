@@ -5,6 +5,31 @@ use serde::{Serialize, de::DeserializeOwned};
 /// Most bytes of a request or a reply, unless the method says otherwise: 1 MiB.
 pub const BODY_BYTES_MAX: usize = 1 << 20;
 
+/// Most requests that wait in a method's queue, unless the method says otherwise.
+pub const QUEUE_LENGTH_MAX: u32 = 1 << 16;
+
+/// What a second run of the same call would do, so what may happen when nobody knows whether the first one did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Effect {
+    /// Something that must not happen twice, and nothing prevents it. The call is run once at most: if its connection
+    /// is lost it ends [`CallError::ConnectionLost`](crate::CallError::ConnectionLost), and a request that an instance
+    /// had and did not settle is answered `unavailable`, unrun.
+    AtMostOnce,
+    /// The same as one run: it reads, or it writes what is there already. Sent again, and run again, within the
+    /// deadline.
+    Repeatable,
+    /// Nothing: the instances remember, in a store that they share, which calls they have answered.
+    Once,
+}
+
+impl Effect {
+    /// Whether a request may be sent again although an instance may have had it.
+    #[must_use]
+    pub fn may_repeat(self) -> bool {
+        !matches!(self, Self::AtMostOnce)
+    }
+}
+
 /// A remote procedure: its name, and what goes in and comes out.
 ///
 /// The name is also the queue and the routing key, so that adding instances spreads the load by itself.
@@ -35,6 +60,22 @@ pub trait Method: Send + Sync + 'static {
     /// Most bytes of an encoded request or reply. A larger request is refused before it is published
     /// ([`CallError::Rejected`](crate::CallError::Rejected)); a larger reply becomes `resource_exhausted`.
     const BODY_BYTES_MAX: usize = BODY_BYTES_MAX;
+
+    /// What a second run of the same call would do. Default: nobody knows, so there is none.
+    const EFFECT: Effect = Effect::AtMostOnce;
+
+    /// Whether requests survive the loss of a broker's node: the queue is a quorum queue, and requests are on disk on
+    /// most nodes before they are confirmed. Slower. Default: false.
+    const DURABLE: bool = false;
+
+    /// The highest [`CallOptions::priority`](crate::CallOptions::priority) that counts, 255 at most; RabbitMQ advises
+    /// ten or fewer. Without effect on a durable method: quorum queues differ there from version to version. Default: 0,
+    /// none.
+    const PRIORITY_MAX: u8 = 0;
+
+    /// Most requests that wait in the queue. One more ends
+    /// [`RejectReason::Broker`](crate::RejectReason::Broker). Default: 65,536.
+    const QUEUE_LENGTH_MAX: u32 = QUEUE_LENGTH_MAX;
 
     /// What goes in.
     type Request: Serialize + DeserializeOwned + Send + Sync + 'static;

@@ -1,53 +1,53 @@
-//! The calls that wait for a reply: a map from correlation id to a oneshot channel. No I/O.
+//! The attempts that wait for a reply: a map from correlation id to a oneshot channel. No I/O.
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use dashmap::DashMap;
+use lapin::types::ShortString;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use crate::error::{BrokerError, CallError, RejectReason};
+use crate::error::{BrokerError, CallError};
 
-/// The pending calls of a client. Every entry is removed once: by its reply, its failure, its deadline, or its drop.
+/// The pending attempts of one connection. Every entry is removed once: by its reply, its failure, or its drop.
 #[derive(Debug)]
 pub(crate) struct PendingCalls<T> {
-    calls: DashMap<Uuid, oneshot::Sender<Result<T, CallError>>>,
-    in_flight: AtomicUsize,
-    in_flight_max: usize,
+    /// What the correlation ids of this connection begin with.
+    prefix: String,
+    next: AtomicU64,
+    calls: DashMap<u64, oneshot::Sender<Result<T, CallError>>>,
     closed: AtomicBool,
 }
 
 /// A place in the map, freed on drop. Made before the request is published, so that a reply always finds it.
 #[derive(Debug)]
 pub(crate) struct PendingCall<T> {
-    id: Uuid,
+    number: u64,
     outcome: oneshot::Receiver<Result<T, CallError>>,
     calls: Arc<PendingCalls<T>>,
 }
 
 impl<T> PendingCalls<T> {
-    pub(crate) fn new(in_flight_max: usize) -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
+        // 64 random bits make the ids unique among all clients of a broker; within one, the number does.
+        let random = Uuid::new_v4().as_u64_pair().1;
         Arc::new(Self {
+            prefix: format!("{random:016x}."),
+            next: AtomicU64::new(0),
             calls: DashMap::new(),
-            in_flight: AtomicUsize::new(0),
-            in_flight_max,
             closed: AtomicBool::new(false),
         })
     }
 
-    /// Takes a place for a new call.
+    /// Takes a place for a new attempt.
     pub(crate) fn begin(self: &Arc<Self>) -> Result<PendingCall<T>, CallError> {
         let (outcome_tx, outcome) = oneshot::channel();
-        let call = PendingCall { id: Uuid::new_v4(), outcome, calls: Arc::clone(self) };
-        // From here on `call` gives the place back when it is dropped, on the error paths too.
-        let in_flight = self.in_flight.fetch_add(1, Ordering::Relaxed);
-        if in_flight >= self.in_flight_max {
-            return Err(RejectReason::InFlightLimit { in_flight_max: self.in_flight_max }.into());
-        }
-        self.calls.insert(call.id, outcome_tx);
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let call = PendingCall { number, outcome, calls: Arc::clone(self) };
+        self.calls.insert(number, outcome_tx);
         // After the insert: a `close` that ran before it has not seen this entry.
         if self.closed.load(Ordering::SeqCst) {
             return Err(CallError::ConnectionLost { source: None });
@@ -55,35 +55,39 @@ impl<T> PendingCalls<T> {
         Ok(call)
     }
 
-    /// Ends the call of this correlation id; false if it has ended already.
-    pub(crate) fn end(&self, id: Uuid, outcome: Result<T, CallError>) -> bool {
-        self.calls.remove(&id).is_some_and(|(_, call)| call.send(outcome).is_ok())
+    /// The number in a correlation id of this connection.
+    pub(crate) fn number(&self, correlation_id: &str) -> Option<u64> {
+        correlation_id.strip_prefix(self.prefix.as_str())?.parse().ok()
     }
 
-    /// Whether the call of this correlation id has not ended.
-    pub(crate) fn contains(&self, id: Uuid) -> bool {
-        self.calls.contains_key(&id)
+    /// Ends an attempt; false if it has ended already.
+    pub(crate) fn end(&self, number: u64, outcome: Result<T, CallError>) -> bool {
+        self.calls.remove(&number).is_some_and(|(_, call)| call.send(outcome).is_ok())
     }
 
-    /// Ends all calls, and those that begin later: the connection is lost.
+    /// Whether an attempt has not ended.
+    pub(crate) fn contains(&self, number: u64) -> bool {
+        self.calls.contains_key(&number)
+    }
+
+    /// Ends all attempts, and those that begin later: the connection is lost.
     pub(crate) fn close(&self, source: Option<&BrokerError>) {
         self.closed.store(true, Ordering::SeqCst);
-        let ids: Vec<Uuid> = self.calls.iter().map(|entry| *entry.key()).collect();
-        for id in ids {
-            self.end(id, Err(CallError::ConnectionLost { source: source.cloned() }));
+        let numbers: Vec<u64> = self.calls.iter().map(|entry| *entry.key()).collect();
+        for number in numbers {
+            self.end(number, Err(CallError::ConnectionLost { source: source.cloned() }));
         }
-    }
-
-    /// Calls that have not ended.
-    pub(crate) fn in_flight(&self) -> usize {
-        self.in_flight.load(Ordering::Relaxed)
     }
 }
 
 impl<T> PendingCall<T> {
-    /// The correlation id.
-    pub(crate) fn id(&self) -> Uuid {
-        self.id
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// As the request carries it.
+    pub(crate) fn correlation_id(&self) -> ShortString {
+        format!("{}{}", self.calls.prefix, self.number).into()
     }
 
     /// Waits for the end. Dropping the future leaves the place to be freed with the guard.
@@ -97,8 +101,7 @@ impl<T> PendingCall<T> {
 
 impl<T> Drop for PendingCall<T> {
     fn drop(&mut self) {
-        self.calls.calls.remove(&self.id);
-        self.calls.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.calls.calls.remove(&self.number);
     }
 }
 
@@ -108,47 +111,45 @@ mod tests {
 
     #[tokio::test]
     async fn a_reply_ends_its_own_call_once() {
-        let calls = PendingCalls::new(8);
+        let calls = PendingCalls::new();
         let (mut one, mut other) = (calls.begin().unwrap(), calls.begin().unwrap());
-        assert!(calls.end(other.id(), Ok(2)));
-        assert!(calls.end(one.id(), Ok(1)));
-        assert!(!calls.end(one.id(), Ok(3)), "a call ends once");
+        assert!(calls.end(other.number(), Ok(2)));
+        assert!(calls.end(one.number(), Ok(1)));
+        assert!(!calls.end(one.number(), Ok(3)), "a call ends once");
         assert_eq!(one.outcome().await.unwrap(), 1);
         assert_eq!(other.outcome().await.unwrap(), 2);
     }
 
     #[test]
-    fn a_dropped_call_leaves_nothing() {
-        let calls = PendingCalls::<()>::new(8);
-        let call = calls.begin().unwrap();
-        let id = call.id();
-        assert_eq!(calls.in_flight(), 1);
-        assert!(calls.contains(id));
-        drop(call);
-        assert!(!calls.contains(id));
-        assert_eq!((calls.in_flight(), calls.calls.len()), (0, 0));
-        assert!(!calls.end(id, Ok(())), "a late reply finds nobody");
+    fn a_correlation_id_is_read_back_by_its_own_connection_only() {
+        let (calls, others) = (PendingCalls::<()>::new(), PendingCalls::<()>::new());
+        let (_first, second) = (calls.begin().unwrap(), calls.begin().unwrap());
+        let id = second.correlation_id();
+        assert_eq!(calls.number(id.as_str()), Some(second.number()));
+        assert_eq!(others.number(id.as_str()), None);
+        assert_eq!(calls.number("5"), None);
     }
 
     #[test]
-    fn the_limit_is_exact_and_given_back() {
-        let calls = PendingCalls::<()>::new(2);
-        let held = [calls.begin().unwrap(), calls.begin().unwrap()];
-        let refused = calls.begin().unwrap_err();
-        assert!(matches!(refused, CallError::Rejected(RejectReason::InFlightLimit { in_flight_max: 2 })));
-        drop(held);
-        assert!(calls.begin().is_ok());
-        assert_eq!((calls.in_flight(), calls.calls.len()), (0, 0));
+    fn a_dropped_call_leaves_nothing() {
+        let calls = PendingCalls::<()>::new();
+        let call = calls.begin().unwrap();
+        let number = call.number();
+        assert!(calls.contains(number));
+        drop(call);
+        assert!(!calls.contains(number));
+        assert_eq!(calls.calls.len(), 0);
+        assert!(!calls.end(number, Ok(())), "a late reply finds nobody");
     }
 
     #[tokio::test]
     async fn closing_ends_all_calls_and_the_later_ones() {
-        let calls = PendingCalls::<()>::new(8);
+        let calls = PendingCalls::<()>::new();
         let mut call = calls.begin().unwrap();
         calls.close(None);
         assert!(matches!(call.outcome().await, Err(CallError::ConnectionLost { .. })));
         assert!(matches!(calls.begin(), Err(CallError::ConnectionLost { .. })));
         drop(call);
-        assert_eq!((calls.in_flight(), calls.calls.len()), (0, 0));
+        assert_eq!(calls.calls.len(), 0);
     }
 }

@@ -24,7 +24,6 @@ use futures::{
 use lapin::{BasicProperties, Channel, Confirmation, PublisherConfirm, types::ShortString};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 pub(crate) use self::receipt::Receipt;
 use crate::{
@@ -57,34 +56,32 @@ pub(crate) struct Outgoing {
 #[derive(Clone, Debug)]
 pub(crate) struct Publisher {
     outgoing: mpsc::Sender<Outgoing>,
-    failed: CancellationToken,
 }
 
 /// A message that no queue took.
 #[derive(Debug)]
 pub(crate) struct Returned {
     /// The message's own correlation id.
-    pub(crate) correlation_id: Option<Uuid>,
+    pub(crate) correlation_id: Option<String>,
     /// Where it should have gone.
     pub(crate) routing_key: String,
 }
 
 impl Publisher {
     /// Starts publishing on a channel in confirm mode. `on_return` is called for each message that came back.
-    pub(crate) fn start(channel: Channel, on_return: impl Fn(Returned) + Send + 'static) -> Self {
+    /// `failed` is fired when a message could not be published: the channel is closed, and nothing will pass it any
+    /// more. The broker can close a channel and keep the connection, so whoever stands on this one must look.
+    pub(crate) fn start(
+        channel: Channel,
+        failed: CancellationToken,
+        on_return: impl Fn(Returned) + Send + 'static,
+    ) -> Self {
         let (outgoing, outgoing_rx) = mpsc::channel(QUEUED_MAX);
         // Unbounded as a channel: each entry holds a permit of the writer's.
         let (written, written_rx) = mpsc::unbounded_channel();
         tokio::spawn(write(channel, outgoing_rx, written));
-        let failed = CancellationToken::new();
-        tokio::spawn(await_confirms(written_rx, on_return, failed.clone()));
-        Self { outgoing, failed }
-    }
-
-    /// Fires when a message could not be published: the channel is closed, and nothing will pass it any more. The
-    /// broker can close a channel and keep the connection, so whoever stands on this one must look.
-    pub(crate) fn failed(&self) -> CancellationToken {
-        self.failed.clone()
+        tokio::spawn(await_confirms(written_rx, on_return, failed));
+        Self { outgoing }
     }
 
     /// Queues a message for writing; waits while too many are queued.
@@ -95,6 +92,11 @@ impl Publisher {
         if let Err(mpsc::error::SendError(message)) = self.outgoing.send(message).await {
             message.receipt.lost(&closed());
         }
+    }
+
+    /// Queues a message for writing, if there is room.
+    pub(crate) fn try_send(&self, message: Outgoing) -> bool {
+        self.outgoing.try_send(message).is_ok()
     }
 
     /// Publishes and waits for the broker's confirm: as long as a broker that blocks publishers takes, or until the
@@ -192,7 +194,7 @@ fn conclude(
             let refused = confirmation.is_nack();
             if let Some(message) = confirmation.take_message() {
                 on_return(Returned {
-                    correlation_id: crate::wire::correlation_id(&message.delivery.properties),
+                    correlation_id: message.delivery.properties.correlation_id().as_ref().map(ToString::to_string),
                     routing_key: message.delivery.routing_key.to_string(),
                 });
             }

@@ -1,23 +1,31 @@
 //! The serving side: a group of methods with shared state, of which any number of instances run.
 
-mod consumers;
+mod cancels;
+mod consumer;
+mod control;
 mod delivery;
 mod handler;
 mod instance;
+mod once;
 mod one_way;
+mod reopen;
+mod settle;
 
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
-use self::handler::{Endpoint, Source};
+use self::handler::{Endpoint, Handler, Source};
+pub(crate) use self::settle::{Settle, Unsettled};
 pub use self::{instance::Running, one_way::OneWayRetries};
 use crate::{
+    amqp::SharedQueue,
     client::Client,
     context::Context,
     error::ServeError,
-    method::{Event, Method},
+    method::{Effect, Event, Method, QUEUE_LENGTH_MAX},
+    once::ReplyStore,
     status::Status,
 };
 
@@ -83,7 +91,7 @@ pub struct Service<S> {
 
 impl<S> fmt::Debug for Service<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let queues: Vec<_> = self.endpoints.iter().map(|endpoint| &endpoint.queue).collect();
+        let queues: Vec<_> = self.endpoints.iter().map(|endpoint| &endpoint.queue.name).collect();
         f.debug_struct("Service")
             .field("name", &self.name)
             .field("version", &self.version)
@@ -110,7 +118,7 @@ impl<S: Send + Sync + 'static> Service<S> {
         H: Fn(Arc<S>, Context, M::Request) -> F + Send + Sync + 'static,
         F: Future<Output = Result<M::Reply, Status>> + Send + 'static,
     {
-        self.endpoint::<M, H, F>(None, handler)
+        self.erased::<M, H, F>(None, handler)
     }
 
     /// Serves a method in its own way.
@@ -121,21 +129,55 @@ impl<S: Send + Sync + 'static> Service<S> {
         H: Fn(Arc<S>, Context, M::Request) -> F + Send + Sync + 'static,
         F: Future<Output = Result<M::Reply, Status>> + Send + 'static,
     {
-        self.endpoint::<M, H, F>(Some(options.prefetch), handler)
+        self.erased::<M, H, F>(Some(options.prefetch), handler)
     }
 
-    fn endpoint<M, H, F>(mut self, prefetch: Option<u16>, handler: H) -> Self
+    /// Serves a method whose work is done once, whatever is killed and however often its request comes
+    /// ([`Effect::Once`]). The handler makes its changes in the transaction, and gives it back with the reply: both
+    /// are committed together. A repeat of the call gets the same answer, and does not run.
+    ///
+    /// A status that no retry can change is remembered, too; any other one is not, and a repeat runs again. Whatever
+    /// the status, the transaction is undone.
+    ///
+    /// Instances share the store, or each forgets what the others did.
+    #[must_use]
+    pub fn once<M, R, H, F>(self, options: MethodOptions, store: Arc<R>, handler: H) -> Self
+    where
+        M: Method,
+        R: ReplyStore,
+        H: Fn(Arc<S>, Context, R::Transaction, M::Request) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<(M::Reply, R::Transaction), Status>> + Send + 'static,
+    {
+        const { assert!(matches!(M::EFFECT, Effect::Once), "`once` is for methods whose EFFECT is Once") };
+        let state = Arc::clone(&self.state);
+        let handler = once::erase::<S, R, M::Request, M::Reply, H, F>(M::NAME, state, store, handler);
+        self.endpoint::<M>(Some(options.prefetch), handler)
+    }
+
+    fn erased<M, H, F>(self, prefetch: Option<u16>, handler: H) -> Self
     where
         M: Method,
         H: Fn(Arc<S>, Context, M::Request) -> F + Send + Sync + 'static,
         F: Future<Output = Result<M::Reply, Status>> + Send + 'static,
     {
+        const { assert!(!matches!(M::EFFECT, Effect::Once), "a method whose EFFECT is Once is served by `once`") };
+        let handler = handler::erase::<S, M::Request, M::Reply, H, F>(Arc::clone(&self.state), handler);
+        self.endpoint::<M>(prefetch, handler)
+    }
+
+    fn endpoint<M: Method>(mut self, prefetch: Option<u16>, handler: Handler) -> Self {
         self.endpoints.push(Endpoint {
-            queue: M::NAME.to_owned(),
+            queue: SharedQueue {
+                name: M::NAME.to_owned(),
+                is_quorum: M::DURABLE,
+                priority_max: M::PRIORITY_MAX,
+                length_max: M::QUEUE_LENGTH_MAX,
+            },
             source: Source::Method,
             prefetch,
             body_bytes_max: M::BODY_BYTES_MAX,
-            handler: handler::erase::<S, M::Request, M::Reply, H, F>(Arc::clone(&self.state), handler),
+            effect: M::EFFECT,
+            handler,
         });
         self
     }
@@ -155,10 +197,16 @@ impl<S: Send + Sync + 'static> Service<S> {
         F: Future<Output = Result<(), Status>> + Send + 'static,
     {
         self.endpoints.push(Endpoint {
-            queue: format!("{}.on.{}", self.name, E::KEY),
+            queue: SharedQueue {
+                name: format!("{}.on.{}", self.name, E::KEY),
+                is_quorum: false,
+                priority_max: 0,
+                length_max: QUEUE_LENGTH_MAX,
+            },
             source: Source::Event { key: E::KEY },
             prefetch: None,
             body_bytes_max: crate::method::BODY_BYTES_MAX,
+            effect: Effect::Repeatable,
             handler: handler::erase::<S, E::Body, (), H, F>(Arc::clone(&self.state), handler),
         });
         self
@@ -177,6 +225,12 @@ impl<S: Send + Sync + 'static> Service<S> {
         self
     }
 
+    /// The names of the methods.
+    fn methods(&self) -> impl Iterator<Item = &str> {
+        let methods = self.endpoints.iter().filter(|endpoint| matches!(endpoint.source, Source::Method));
+        methods.map(|endpoint| endpoint.queue.name.as_str())
+    }
+
     /// How events, and requests that ask for no reply, are tried again.
     #[must_use]
     pub fn one_way_retries(mut self, retries: OneWayRetries) -> Self {
@@ -185,7 +239,8 @@ impl<S: Send + Sync + 'static> Service<S> {
     }
 
     /// Starts an instance on the client's connection: declares the queues and consumes them. Each further call starts
-    /// another instance.
+    /// another instance. Whatever the instance loses later, it makes again, as
+    /// [`ClientOptions::reconnect`](crate::ClientOptions::reconnect) says.
     ///
     /// # Errors
     ///

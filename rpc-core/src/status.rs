@@ -130,6 +130,9 @@ pub struct Status {
     pub details: Option<serde_json::Value>,
 }
 
+/// In the details of a status that does not say that nothing was done.
+const MAY_HAVE_RUN: &str = "may_have_run";
+
 macro_rules! constructors {
     ($($name:ident => $code:ident),+ $(,)?) => {$(
         #[doc = concat!("A status of [`Code::", stringify!($code), "`].")]
@@ -152,6 +155,17 @@ impl Status {
     pub fn with_details(mut self, details: serde_json::Value) -> Self {
         self.details = Some(details);
         self
+    }
+
+    /// For a request that an instance had and did not settle, of a method that must not run twice.
+    pub(crate) fn may_have_run(method: &str) -> Self {
+        Self::unavailable(format!("an instance of {method} had this request and is gone: it may have run"))
+            .with_details(serde_json::json!({ MAY_HAVE_RUN: true }))
+    }
+
+    /// Whether trying again could do the work twice, whatever the code says.
+    pub(crate) fn is_may_have_run(&self) -> bool {
+        self.details.as_ref().is_some_and(|details| details[MAY_HAVE_RUN] == true)
     }
 
     constructors! {

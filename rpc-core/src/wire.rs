@@ -15,7 +15,12 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 pub(crate) use self::answer::Answer;
-use crate::{amqp::header_integer, codec::Codec, status::Code};
+use crate::{
+    amqp::{header_integer, header_text},
+    codec::Codec,
+    status::Code,
+    trace::TraceContext,
+};
 
 /// What remained of the deadline when the request was sent, in ms.
 const DEADLINE_MS: &str = "deadline-ms";
@@ -24,6 +29,12 @@ const DEADLINE_AT: &str = "deadline-at";
 /// The caller's callback queue, for dead letters to find their way home by. The contract has it, so requests carry it;
 /// nothing reads it yet, for there are no dead-letter exchanges yet.
 const CALLER: &str = "caller";
+/// W3C trace context.
+const TRACEPARENT: &str = "traceparent";
+const TRACESTATE: &str = "tracestate";
+/// The methods that are being handled on the way to this call, with spaces between: so that who waits for itself can
+/// be told.
+const PATH: &str = "path";
 /// The code of a reply that is no success.
 const STATUS: &str = "status";
 /// How often a one-way message was tried before.
@@ -35,12 +46,17 @@ const PERSISTENT: u8 = 2;
 /// A caller's request, before it is properties.
 #[derive(Debug)]
 pub(crate) struct RequestHead<'a> {
-    pub(crate) correlation_id: Uuid,
+    pub(crate) correlation_id: ShortString,
     pub(crate) call_id: ShortString,
     pub(crate) reply_to: &'a ShortString,
     pub(crate) app_id: &'a ShortString,
     pub(crate) codec: Codec,
     pub(crate) remaining: Duration,
+    pub(crate) is_durable: bool,
+    pub(crate) priority: Option<u8>,
+    pub(crate) trace: Option<TraceContext>,
+    /// The methods that are being handled on the way to this call.
+    pub(crate) path: Option<&'a str>,
 }
 
 impl RequestHead<'_> {
@@ -51,14 +67,55 @@ impl RequestHead<'_> {
         headers.insert(DEADLINE_MS.into(), AMQPValue::LongLongInt(remaining_ms));
         headers.insert(DEADLINE_AT.into(), AMQPValue::LongLongInt(now_ms.saturating_add(remaining_ms)));
         headers.insert(CALLER.into(), AMQPValue::LongString(self.reply_to.as_str().into()));
-        message(self.codec, self.app_id)
-            .with_correlation_id(self.correlation_id.to_string().into())
+        if let Some(trace) = self.trace {
+            headers.insert(TRACEPARENT.into(), AMQPValue::LongString(trace.to_string().into()));
+            if let Some(state) = trace.state {
+                headers.insert(TRACESTATE.into(), AMQPValue::LongString(state.into()));
+            }
+        }
+        if let Some(path) = self.path {
+            headers.insert(PATH.into(), AMQPValue::LongString(path.into()));
+        }
+        let mut properties = message(self.codec, self.app_id);
+        if self.is_durable {
+            properties = properties.with_delivery_mode(PERSISTENT);
+        }
+        if let Some(priority) = self.priority {
+            properties = properties.with_priority(priority);
+        }
+        properties
+            .with_correlation_id(self.correlation_id)
             .with_message_id(self.call_id)
             .with_reply_to(self.reply_to.clone())
             .with_expiration(expiration(self.remaining))
             .with_timestamp(u64::try_from(now_ms / 1000).unwrap_or_default())
             .with_headers(headers)
     }
+}
+
+/// What the routing keys of cancels begin with, on the control exchange; the method follows.
+pub(crate) const CANCEL: &str = "cancel.";
+
+/// Longest that a cancel without a deadline is remembered.
+const CANCEL_MAX: Duration = Duration::from_secs(60);
+
+/// The routing key of a method's cancels, if AMQP can carry it.
+pub(crate) fn cancel_key(method: &str) -> Option<ShortString> {
+    ShortString::try_new(format!("{CANCEL}{method}")).ok()
+}
+
+/// The properties of a cancel: which attempt, and how long its request may still be handed out.
+pub(crate) fn cancel_properties(correlation_id: ShortString, remaining: Duration) -> BasicProperties {
+    let mut headers = FieldTable::default();
+    let remaining_ms = i64::try_from(remaining.as_millis()).unwrap_or(i64::MAX);
+    headers.insert(DEADLINE_MS.into(), AMQPValue::LongLongInt(remaining_ms));
+    BasicProperties::default().with_correlation_id(correlation_id).with_headers(headers)
+}
+
+/// When a cancelled request will not be handed out any more.
+pub(crate) fn cancelled_until(properties: &BasicProperties) -> Instant {
+    let ms = header_integer(properties, DEADLINE_MS).and_then(|ms| u64::try_from(ms).ok());
+    Instant::now() + ms.map_or(CANCEL_MAX, |ms| Duration::from_millis(ms.min(24 * 60 * 60 * 1000)))
 }
 
 /// The properties of an event: it survives the broker's restart.
@@ -123,11 +180,6 @@ fn expiration(remaining: Duration) -> ShortString {
     ms.to_string().into()
 }
 
-/// A message's correlation id, if it is one of ours.
-pub(crate) fn correlation_id(properties: &BasicProperties) -> Option<Uuid> {
-    properties.correlation_id().as_ref().and_then(|id| Uuid::try_parse(id.as_str()).ok())
-}
-
 /// What the properties of a request or an event say to an instance.
 #[derive(Debug)]
 pub(crate) struct Head {
@@ -143,6 +195,10 @@ pub(crate) struct Head {
     pub(crate) deadline: Option<Instant>,
     /// How often a one-way message was tried before.
     pub(crate) tries: u32,
+    /// The caller's place in its trace.
+    pub(crate) trace: Option<TraceContext>,
+    /// The methods that are being handled on the way here.
+    pub(crate) path: Option<String>,
 }
 
 impl Head {
@@ -161,6 +217,9 @@ impl Head {
             codec,
             deadline: remaining(properties, unix_ms()).map(|remaining| Instant::now() + remaining),
             tries: header_integer(properties, TRIES).map_or(0, |tries| u32::try_from(tries).unwrap_or_default()),
+            trace: header_text(properties, TRACEPARENT)
+                .and_then(|parent| TraceContext::parse(parent, header_text(properties, TRACESTATE))),
+            path: header_text(properties, PATH).map(str::to_owned),
         }
     }
 }

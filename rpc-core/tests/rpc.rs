@@ -7,6 +7,8 @@ mod rpc {
     mod balance;
     mod blocked;
     mod calls;
+    mod cancels;
+    mod dead_letters;
     mod deadlines;
     mod events;
     mod faults;
@@ -14,6 +16,8 @@ mod rpc {
     mod harness;
     mod lifecycle;
     mod limits;
+    mod once;
+    mod reconnect;
     mod retries;
     mod routing;
     mod serving;

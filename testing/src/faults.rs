@@ -1,6 +1,8 @@
 //! What a test does to its broker, and asks it.
 
-use warren_broker::{Broker, Tampering};
+use std::time::Duration;
+
+use warren_broker::{Broker, Survives, Tampering};
 use warren_rabbitmq::Node;
 
 use crate::{TestBroker, TestNode};
@@ -40,6 +42,40 @@ impl TestBroker {
         }
     }
 
+    /// Restarts it, with its durable queues and persistent messages.
+    ///
+    /// # Panics
+    ///
+    /// If it is not an own broker ([`crate::own_broker`]).
+    pub async fn restart(&self) {
+        match self.kind() {
+            Kind::Embedded(broker) => {
+                let downtime = Duration::from_millis(300);
+                broker.restart(Survives::Durable, downtime).await.expect("the broker listens again");
+            }
+            Kind::RabbitMq(_) => {
+                let node = self.own_node();
+                node.ctl(&["stop_app"]).await.expect("the node stops");
+                node.ctl(&["start_app"]).await.expect("the node starts again");
+            }
+        }
+    }
+
+    /// Cuts every connection, without a word on the embedded broker.
+    ///
+    /// # Panics
+    ///
+    /// If it is not an own broker ([`crate::own_broker`]).
+    pub async fn cut_connections(&self) {
+        match self.kind() {
+            Kind::Embedded(broker) => broker.cut_all().await,
+            Kind::RabbitMq(_) => {
+                let arguments = ["close_all_connections", "as a test"];
+                self.own_node().ctl(&arguments).await.expect("connections can be closed");
+            }
+        }
+    }
+
     /// Blocks publishers, as for want of memory. What a connection sends first may still be read.
     ///
     /// # Panics
@@ -67,6 +103,18 @@ impl TestBroker {
     async fn limit_memory(&self, fraction: &str) {
         let arguments = ["set_vm_memory_high_watermark", fraction];
         self.own_node().ctl(&arguments).await.expect("the limit can be set");
+    }
+
+    /// Loses the next delivery of a queue; false on RabbitMQ, which cannot.
+    #[must_use]
+    pub fn lose_next_delivery(&self, queue: &str) -> bool {
+        match self.kind() {
+            Kind::Embedded(broker) => {
+                broker.tamper_with_delivery(queue, 1, Tampering::Drop);
+                true
+            }
+            Kind::RabbitMq(_) => false,
+        }
     }
 
     /// Withholds the confirm of the next message, which has to be one to this queue; those after it are confirmed if

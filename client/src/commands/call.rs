@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde_json::{Map, Value};
 use warren_proto::registry;
-use warren_rpc::{BODY_BYTES_MAX, CallError, Codec, RejectReason};
+use warren_rpc::{CallError, Codec, RawMethod, RejectReason};
 
 use super::Session;
 use crate::{arguments::Typed, cli::Call, failure::Failure};
@@ -11,10 +11,10 @@ use crate::{arguments::Typed, cli::Call, failure::Failure};
 pub(super) async fn run(session: &Session, call: &Call) -> Result<(), Failure> {
     let typed = Typed { words: &call.arguments, file: call.file.as_deref(), stdin: session.stdin };
     let body = typed.to_body()?;
-    let body_bytes_max = registry::find(&call.method).map_or(BODY_BYTES_MAX, |method| method.body_bytes_max);
+    let method = registry::find(&call.method).map_or_else(|| RawMethod::named(&call.method), |method| method.raw);
     let reply = session
         .client
-        .call_raw(&call.method, Codec::Json, body.clone(), body_bytes_max, session.options())
+        .call_raw(method, Codec::Json, body.clone(), session.options())
         .await
         .map_err(|error| explain(error, &body))?;
     session.output.body(&reply)

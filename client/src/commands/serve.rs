@@ -13,7 +13,7 @@ use crate::{
     platform::{self, Settings},
 };
 
-/// Runs instances until a signal, or until the broker ends one.
+/// Runs instances until a signal, or until the broker is given up.
 pub(crate) async fn serve(url: &str, settings: Settings<'_>, serve: &Serve) -> Result<(), Failure> {
     packages::ensure_for(&serve.services)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(|error| Failure::internal(error.to_string()))?;

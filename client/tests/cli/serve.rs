@@ -55,11 +55,14 @@ fn forty_submissions_are_spread_over_four_runners() {
 }
 
 #[test]
-fn a_lost_broker_ends_serve_with_8() {
+fn serve_outlives_a_restart_of_its_broker() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let Some(mut broker) = runtime.block_on(own_broker(OwnOptions::default())) else { return };
+    let Some(broker) = runtime.block_on(own_broker(OwnOptions::default())) else { return };
     let folder = tempfile::tempdir().unwrap();
-    let mut served = serve(folder.path(), &broker.url, &["calculator"], 1);
-    runtime.block_on(broker.kill());
-    assert_eq!(served.0.wait().unwrap().code(), Some(8));
+    let served = serve(folder.path(), &broker.url, &["calculator"], 1);
+    runtime.block_on(broker.restart());
+    let call = ["--url", &broker.url, "--timeout", "60s", "call", "calculator.sum", "a:=2", "b:=3"];
+    let ended = Ended::from(warren(folder.path()).args(call).output().unwrap());
+    assert_eq!((ended.stdout.trim(), ended.code), ("5", 0), "{}", ended.stderr);
+    assert_eq!(served.terminate(), 0);
 }

@@ -1,7 +1,8 @@
 //! What can be chosen of a client and of a call.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
+use super::retry::RetryPolicy;
 use crate::codec::Codec;
 
 /// How a client connects, and what it holds at most.
@@ -14,14 +15,19 @@ pub struct ClientOptions {
     /// Most calls unanswered at a time; one more ends [`CallError::Rejected`](crate::CallError::Rejected) at once.
     /// Default: 16,384.
     pub in_flight_max: usize,
-    /// Longest the broker may take to accept the connection and open channels. Default: 10 s.
+    /// Longest one broker may take to accept the connection and open channels; then the next address is tried.
+    /// Default: 10 s.
     pub connect_timeout: Duration,
+    /// How a connection that is lost is made again.
+    pub reconnect: ReconnectOptions,
     /// Longest the broker may take to confirm an event, so also how long one waits for a broker that blocks its
     /// publishers (it does when memory or disk run low); then the publish ends
     /// [`PublishError::TimedOut`](crate::PublishError::TimedOut). Default: 30 s.
     pub publish_timeout: Duration,
     /// A connection that is silent is noticed within 2.5 of these. Whole seconds, rounded up. Default: 10 s.
     pub heartbeat: Duration,
+    /// For addresses that begin with `amqps://`.
+    pub tls: TlsOptions,
 }
 
 impl Default for ClientOptions {
@@ -31,23 +37,110 @@ impl Default for ClientOptions {
             codec: Codec::Msgpack,
             in_flight_max: 16_384,
             connect_timeout: Duration::from_secs(10),
+            reconnect: ReconnectOptions::default(),
             publish_timeout: Duration::from_secs(30),
             heartbeat: Duration::from_secs(10),
+            tls: TlsOptions::default(),
         }
+    }
+}
+
+/// How what is lost is made again: the connection, or an instance's consumer.
+///
+/// The first attempt is made at once. With the defaults a broker is given up after an hour and a quarter, on average.
+#[derive(Clone, Copy, Debug)]
+pub struct ReconnectOptions {
+    /// Attempts in a row; after the last one there is none any more, and calls end
+    /// [`CallError::ConnectionLost`](crate::CallError::ConnectionLost) at once. 0: none. Default: 2,000.
+    pub attempts_max: u32,
+    /// The longest pause before the second attempt; each later one may be twice as long. The pause is a random part of
+    /// it, so that those who lost a broker together do not come back together. Default: 100 ms.
+    pub pause: Duration,
+    /// The longest pause of all. Default: 5 s.
+    pub pause_max: Duration,
+}
+
+impl Default for ReconnectOptions {
+    fn default() -> Self {
+        Self { attempts_max: 2_000, pause: Duration::from_millis(100), pause_max: Duration::from_secs(5) }
+    }
+}
+
+impl ReconnectOptions {
+    /// The pause before an attempt, counted from 0; `part` is random, from 0 to 1.
+    pub(crate) fn pause_before(&self, attempt: u32, part: f64) -> Duration {
+        let Some(doublings) = attempt.checked_sub(1) else { return Duration::ZERO };
+        let longest = self.pause.saturating_mul(2_u32.saturating_pow(doublings)).min(self.pause_max);
+        longest.mul_f64(part)
+    }
+}
+
+/// How a broker is trusted, and how a client proves itself to it.
+#[derive(Clone, Debug, Default)]
+pub struct TlsOptions {
+    /// Who signs brokers' certificates, in PEM, beside those whom the system trusts. Default: none.
+    pub roots_pem: Option<String>,
+    /// The client's own certificate. Without a password in the address, the client is known by it (EXTERNAL).
+    /// Default: none.
+    pub identity: Option<TlsIdentity>,
+}
+
+/// A certificate and its key.
+#[derive(Clone)]
+pub struct TlsIdentity {
+    /// The certificate, and those between it and the root, in PEM.
+    pub certificates_pem: String,
+    /// The private key (PKCS #8), in PEM. Never shown.
+    pub key_pem: String,
+}
+
+impl fmt::Debug for TlsIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsIdentity").finish_non_exhaustive()
     }
 }
 
 /// How one call is made.
 #[derive(Clone, Debug)]
 pub struct CallOptions {
-    /// The call ends within this, with `deadline_exceeded` at the latest; the instance is told too. Default: 10 s.
+    /// The call ends within this, with `deadline_exceeded` at the latest; the instance is told too. A call of a handler
+    /// ends with its own call's deadline, if that is earlier. Default: 10 s.
     pub deadline: Duration,
     /// The idempotency key, 1 to 255 bytes. The same over every attempt at the same work; absent: a new UUIDv7.
     pub call_id: Option<String>,
+    /// Which request an instance takes first, if the method's queue has priorities; the highest first. Default: none,
+    /// which counts as 0.
+    pub priority: Option<u8>,
+    /// Whether the call is tried again.
+    pub retry: RetryPolicy,
 }
 
 impl Default for CallOptions {
     fn default() -> Self {
-        Self { deadline: Duration::from_secs(10), call_id: None }
+        Self { deadline: Duration::from_secs(10), call_id: None, priority: None, retry: RetryPolicy::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_are_random_parts_that_double_up_to_the_longest() {
+        let options = ReconnectOptions::default();
+        let pauses: Vec<_> = (0..9).map(|attempt| options.pause_before(attempt, 1.0).as_millis()).collect();
+        assert_eq!(pauses, [0, 100, 200, 400, 800, 1600, 3200, 5000, 5000]);
+        assert_eq!(options.pause_before(3, 0.5).as_millis(), 200);
+        assert_eq!(options.pause_before(u32::MAX, 1.0), options.pause_max);
+    }
+
+    #[test]
+    fn the_defaults_are_those_that_are_documented() {
+        let options = ClientOptions::default();
+        assert_eq!((options.in_flight_max, options.codec), (16_384, Codec::Msgpack));
+        let seconds = [options.connect_timeout, options.publish_timeout, options.heartbeat].map(|time| time.as_secs());
+        assert_eq!(seconds, [10, 30, 10]);
+        assert_eq!(options.reconnect.attempts_max, 2_000);
+        assert_eq!(CallOptions::default().deadline.as_secs(), 10);
     }
 }

@@ -3,18 +3,23 @@
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
-use uuid::Uuid;
 
 use crate::{
     error::{BrokerError, CallError, PublishError, RejectReason},
     pending::PendingCalls,
+    service::{Settle, Unsettled},
     wire::Answer,
 };
 
 /// Who wants to know what became of a message.
 pub(crate) enum Receipt {
     /// A call: told only if the request was not accepted, for else its reply tells.
-    Call(Uuid, Arc<PendingCalls<Answer>>),
+    Call(u64, Arc<PendingCalls<Answer>>),
+    /// A delivery that is settled so once its reply is confirmed. Refused, its caller's queue is full: again would be no
+    /// better. Without a confirm it is left to another instance.
+    Reply(Unsettled, Settle),
+    /// Nobody: it is lost without harm.
+    Nobody,
     /// Somebody who waits for the confirm.
     Confirm(oneshot::Sender<Result<(), PublishError>>),
 }
@@ -23,23 +28,33 @@ impl Receipt {
     /// Whether anybody waits for the message still.
     pub(super) fn is_wanted(&self) -> bool {
         match self {
-            Self::Call(id, calls) => calls.contains(*id),
+            Self::Call(number, calls) => calls.contains(*number),
+            Self::Reply(..) | Self::Nobody => true,
             Self::Confirm(waiter) => !waiter.is_closed(),
         }
     }
 
     pub(super) fn confirmed(self) {
-        if let Self::Confirm(waiter) = self {
-            // A waiter that is gone does not want to know.
-            let _ = waiter.send(Ok(()));
+        match self {
+            Self::Call(..) | Self::Nobody => {}
+            Self::Reply(delivery, settle) => delivery.settle(settle),
+            Self::Confirm(waiter) => {
+                // A waiter that is gone does not want to know.
+                let _ = waiter.send(Ok(()));
+            }
         }
     }
 
     pub(super) fn refused(self) {
         match self {
-            Self::Call(id, calls) => {
-                calls.end(id, Err(RejectReason::Broker.into()));
+            Self::Call(number, calls) => {
+                calls.end(number, Err(RejectReason::Broker.into()));
             }
+            Self::Reply(delivery, _) => {
+                tracing::warn!("a reply was lost: the caller's queue refused it");
+                delivery.settle(Settle::Reject);
+            }
+            Self::Nobody => {}
             Self::Confirm(waiter) => {
                 let _ = waiter.send(Err(RejectReason::Broker.into()));
             }
@@ -49,9 +64,11 @@ impl Receipt {
     pub(super) fn lost(self, source: &BrokerError) {
         let source = Some(source.clone());
         match self {
-            Self::Call(id, calls) => {
-                calls.end(id, Err(CallError::ConnectionLost { source }));
+            Self::Call(number, calls) => {
+                calls.end(number, Err(CallError::ConnectionLost { source }));
             }
+            Self::Nobody => {}
+            Self::Reply(..) => tracing::debug!("a reply was not confirmed: the broker hands its request out again"),
             Self::Confirm(waiter) => {
                 let _ = waiter.send(Err(PublishError::ConnectionLost { source }));
             }

@@ -7,7 +7,9 @@
 //! | malformed, wrong content type, too large | `invalid_argument` | ack |
 //! | the reply, or the status, is over the limit | `resource_exhausted`, or the status without its words | ack |
 //! | the deadline had passed on arrival, or passed while it was handled | none: nobody waits | ack |
-//! | the handler panicked | `internal` | reject, not put back |
+//! | the handler panicked; a `Once` call was begun three times, and nobody saw its end | `internal` | reject, not put back |
+//! | the caller has given up | none | ack |
+//! | an instance had it and did not settle it, and the method must not run twice | `unavailable`, `may_have_run` | ack |
 //! | the broker refused the reply: the caller's queue is full | lost | reject, not put back: again would be no better |
 //! | the reply's confirm did not come: its channel is lost, and the instance ends | | put back, by closing the channel |
 //! | one-way, and a status that allows a retry, returned before the last try | | after a pause, published again to the end of its queue with `tries` counted, then ack |
@@ -21,45 +23,41 @@ use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use bytes::Bytes;
 use futures::FutureExt;
-use lapin::{Acker, message::Delivery, types::ShortString};
+use lapin::{message::Delivery, types::ShortString};
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{
-    handler::{Endpoint, Source},
+    cancels::Cancels,
+    handler::{Endpoint, Failure, Source},
     one_way::{self, OneWay, OneWayRetries},
+    settle::{Settle, Unsettled},
 };
 use crate::{
-    amqp,
-    client::Client,
+    client::{Client, Scope},
     codec::Codec,
     context::Context,
-    error::PublishError,
-    publisher::Publisher,
+    method::Effect,
+    publisher::{Outgoing, Publisher, Receipt},
     status::Status,
+    trace::TraceContext,
     wire::{self, Head},
 };
+
+/// Longest list of methods that a call is told to have come through, in bytes.
+const PATH_BYTES_MAX: usize = 1024;
 
 /// What all deliveries of an endpoint share.
 pub(super) struct Shared {
     pub(super) endpoint: Endpoint,
-    pub(super) publisher: Publisher,
     pub(super) client: Client,
     pub(super) instance: Arc<str>,
     pub(super) retries: OneWayRetries,
+    pub(super) cancels: Arc<Cancels>,
     /// Fires when the instance begins to stop.
     pub(super) shutdown: CancellationToken,
     /// Fires when the instance will not wait for handlers any longer.
     pub(super) abort: CancellationToken,
-}
-
-/// How a delivery ends.
-pub(super) enum Settle {
-    Ack,
-    PutBack,
-    Reject,
-    /// Not by this instance: the broker hands it out again when the channel closes.
-    Leave,
 }
 
 /// How a handler ended.
@@ -67,50 +65,52 @@ enum Ended {
     Replied(Bytes),
     Refused(Status),
     Panicked,
-    Expired,
+    /// The request ends every process that begins it.
+    Poisonous,
+    /// Nobody waits any more: the deadline has passed, or the caller has given up.
+    Unwanted,
     /// The instance stops: leave the delivery to another.
     Aborted,
 }
 
-/// Handles one delivery and settles it.
-pub(super) async fn handle(shared: Arc<Shared>, delivery: Delivery) {
+/// Handles one delivery and settles it; `replies` are those of the connection that it came by.
+pub(super) async fn handle(shared: Arc<Shared>, delivery: Delivery, unsettled: Unsettled, replies: Publisher) {
     let mut head = Head::read(&delivery.properties);
     if let Source::Event { .. } = shared.endpoint.source {
         // An event is nobody's question, whatever its publisher put there.
         head.reply_to = None;
     }
-    let Delivery { properties, data, acker, redelivered, .. } = delivery;
+    let Delivery { properties, data, redelivered, .. } = delivery;
     let body = Bytes::from(data);
     // For another try. A request has none, and its body is freed once it is read.
     let kept = if head.reply_to.is_none() { body.clone() } else { Bytes::new() };
     let ended = run(&shared, &head, body, redelivered).await;
-    let codec = head.codec.clone().unwrap_or(Codec::Json);
-    let settle = match ended {
-        Ended::Aborted => Settle::Leave,
-        Ended::Expired => Settle::Ack,
-        Ended::Panicked => {
-            tracing::error!(queue = shared.endpoint.queue, id = head.call_id, "a handler panicked");
-            let status = Status::internal(format!("the handler of {} failed", shared.endpoint.queue));
-            // Its confirm changes nothing: the request must not be tried again.
-            let _ = reply(&shared, head, codec, Err(status)).await;
-            Settle::Reject
+    let answer = Answering { shared: &shared, codec: head.codec.clone().unwrap_or(Codec::Json), replies: &replies };
+    match ended {
+        // Left to another instance.
+        Ended::Aborted => {}
+        Ended::Unwanted => unsettled.settle(Settle::Ack),
+        Ended::Panicked | Ended::Poisonous => {
+            let panicked = matches!(ended, Ended::Panicked);
+            tracing::error!(queue = shared.endpoint.queue.name, id = head.call_id, panicked, "a request is given up");
+            let status = Status::internal(format!("the handler of {} failed", shared.endpoint.queue.name));
+            // The request must not be tried again.
+            answer.send(head, Err(status), unsettled, Settle::Reject).await;
         }
-        Ended::Replied(body) => reply(&shared, head, codec, Ok(body)).await,
-        Ended::Refused(status) if head.reply_to.is_some() => reply(&shared, head, codec, Err(status)).await,
+        Ended::Replied(body) => answer.send(head, Ok(body), unsettled, Settle::Ack).await,
+        Ended::Refused(status) if head.reply_to.is_some() => {
+            answer.send(head, Err(status), unsettled, Settle::Ack).await;
+        }
         Ended::Refused(status) => {
             let message = OneWay { properties: &properties, head: &head, body: kept };
-            one_way::refused(&shared, message, &status).await
+            if let Some(settle) = one_way::refused(&shared, message, &status, &replies).await {
+                unsettled.settle(settle);
+            }
         }
-    };
-    settle_by(&acker, settle, &shared.endpoint.queue).await;
+    }
 }
 
-/// Puts back a delivery that nobody has looked at: the instance stops.
-pub(super) async fn put_back(delivery: Delivery, queue: &str) {
-    settle_by(&delivery.acker, Settle::PutBack, queue).await;
-}
-
-/// Runs the handler unless the request is wrong or late.
+/// Runs the handler unless the request is wrong or late, or may have been run before and must not be again.
 async fn run(shared: &Shared, head: &Head, body: Bytes, redelivered: bool) -> Ended {
     let codec = match &head.codec {
         Ok(codec) => *codec,
@@ -125,33 +125,64 @@ async fn run(shared: &Shared, head: &Head, body: Bytes, redelivered: bool) -> En
         return Ended::Refused(Status::invalid_argument(text));
     }
     if head.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
-        tracing::debug!(queue = shared.endpoint.queue, call_id = head.call_id, "nobody waits any more");
-        return Ended::Expired;
+        tracing::debug!(queue = shared.endpoint.queue.name, call_id = head.call_id, "nobody waits any more");
+        return Ended::Unwanted;
     }
-    let cancellation = CancellationToken::new();
-    let context = Context {
-        call_id: head.call_id.as_str().into(),
-        deadline: head.deadline,
-        cancellation: cancellation.clone(),
-        client: shared.client.clone(),
-        instance: Arc::clone(&shared.instance),
-        redelivered: redelivered || head.tries > 0,
-    };
-    // Fires however this function is left, so that what the handler spawned stops with it.
-    let _cancelled = cancellation.drop_guard();
+    if redelivered && shared.endpoint.effect == Effect::AtMostOnce {
+        return Ended::Refused(Status::may_have_run(&shared.endpoint.queue.name));
+    }
+    let (context, _cancelled) = context(shared, head, redelivered);
+    let cancellation = context.cancellation.clone();
+    let id = head.correlation_id.as_ref().filter(|_| head.reply_to.is_some());
+    let cancellable = id.map(|id| shared.cancels.begin(id.as_str(), &cancellation));
+    if let Some(None) = cancellable {
+        tracing::debug!(queue = shared.endpoint.queue.name, call_id = head.call_id, "the caller has given up");
+        return Ended::Unwanted;
+    }
     let handler = AssertUnwindSafe((shared.endpoint.handler)(context, codec, body)).catch_unwind();
     tokio::select! {
         ended = handler => match ended {
+            Ok(_) if cancellation.is_cancelled() => Ended::Unwanted,
             Ok(Ok(body)) if body.len() > body_bytes_max => Ended::Refused(Status::resource_exhausted(
                 format!("the reply takes at most {body_bytes_max} bytes, not {}", body.len()),
             )),
             Ok(Ok(body)) => Ended::Replied(body),
-            Ok(Err(status)) => Ended::Refused(status),
+            Ok(Err(Failure::Status(status))) => Ended::Refused(status),
+            Ok(Err(Failure::Poison)) => Ended::Poisonous,
             Err(_) => Ended::Panicked,
         },
-        () = passed(head.deadline) => Ended::Expired,
+        () = passed(head.deadline) => Ended::Unwanted,
         () = shared.abort.cancelled() => Ended::Aborted,
     }
+}
+
+/// What the handler is told. The guard fires the cancellation however the handler is left, so that what it spawned
+/// stops with it.
+fn context(shared: &Shared, head: &Head, redelivered: bool) -> (Context, DropGuard) {
+    let cancellation = CancellationToken::new();
+    let trace = head.trace.as_ref().map_or_else(TraceContext::new_root, TraceContext::child);
+    let scope = Scope {
+        deadline: head.deadline,
+        cancellation: cancellation.clone(),
+        trace: trace.clone(),
+        path: path(head.path.as_deref(), &shared.endpoint.queue.name),
+    };
+    let context = Context {
+        call_id: head.call_id.as_str().into(),
+        deadline: head.deadline,
+        cancellation: cancellation.clone(),
+        client: shared.client.scoped(scope),
+        trace,
+        instance: Arc::clone(&shared.instance),
+        redelivered: redelivered || head.tries > 0,
+    };
+    (context, cancellation.drop_guard())
+}
+
+/// The methods on the way here, and this one. The first ones are forgotten when there are too many.
+fn path(before: Option<&str>, queue: &str) -> Arc<str> {
+    let before = before.filter(|before| before.len() + queue.len() < PATH_BYTES_MAX);
+    before.map_or_else(|| queue.into(), |before| format!("{before} {queue}").into())
 }
 
 /// Waits for the deadline; for ever without one.
@@ -162,24 +193,32 @@ async fn passed(deadline: Option<Instant>) {
     }
 }
 
-/// Publishes the reply, if anybody asked for one, and waits for the confirm.
-async fn reply(shared: &Shared, head: Head, codec: Codec, outcome: Result<Bytes, Status>) -> Settle {
-    let Some(reply_to) = head.reply_to else { return Settle::Ack };
-    let (status, body) = match outcome {
-        Ok(body) => (None, body),
-        Err(status) => (Some(status.code), encode_status(codec, &status, shared.endpoint.body_bytes_max)),
-    };
-    let properties = wire::reply_properties(codec, shared.client.app_id(), head.correlation_id, status);
-    match shared.publisher.publish(ShortString::default(), reply_to, properties, body).await {
-        Ok(()) => Settle::Ack,
-        Err(error @ PublishError::Rejected(_)) => {
-            tracing::warn!(queue = shared.endpoint.queue, %error, "a reply was lost: the caller's queue refused it");
-            Settle::Reject
-        }
-        Err(error) => {
-            tracing::warn!(queue = shared.endpoint.queue, %error, "a reply was not confirmed");
-            Settle::Leave
-        }
+/// How a request is answered.
+struct Answering<'a> {
+    shared: &'a Shared,
+    codec: Codec,
+    replies: &'a Publisher,
+}
+
+impl Answering<'_> {
+    /// Publishes the reply, if anybody asked for one. The delivery is settled when the broker has confirmed it.
+    async fn send(&self, head: Head, outcome: Result<Bytes, Status>, unsettled: Unsettled, then: Settle) {
+        let Some(reply_to) = head.reply_to else { return unsettled.settle(then) };
+        let Self { shared, codec, replies } = self;
+        let (status, body) = match outcome {
+            Ok(body) => (None, body),
+            Err(status) => (Some(status.code), encode_status(*codec, &status, shared.endpoint.body_bytes_max)),
+        };
+        let properties = wire::reply_properties(*codec, shared.client.app_id(), head.correlation_id, status);
+        let reply = Outgoing {
+            exchange: ShortString::default(),
+            routing_key: reply_to,
+            mandatory: false,
+            properties,
+            body,
+            receipt: Receipt::Reply(unsettled, then),
+        };
+        replies.send(reply).await;
     }
 }
 
@@ -192,18 +231,4 @@ fn encode_status(codec: Codec, status: &Status, body_bytes_max: usize) -> Bytes 
     };
     tracing::error!(code = %status.code, problem, "a status was sent without its words");
     codec.encode(&Status::new(status.code, problem)).unwrap_or_default()
-}
-
-async fn settle_by(acker: &Acker, settle: Settle, queue: &str) {
-    let settled = match settle {
-        Settle::Ack => amqp::ack(acker).await,
-        Settle::PutBack => amqp::put_back(acker).await,
-        Settle::Reject => amqp::reject(acker).await,
-        Settle::Leave => return,
-    };
-    match settled {
-        Ok(true) => {}
-        Ok(false) => tracing::debug!(queue, "the channel is gone: the broker hands the delivery out again"),
-        Err(error) => tracing::debug!(queue, %error, "the connection is gone: the broker hands the delivery out again"),
-    }
 }

@@ -6,16 +6,17 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{codec::Codec, context::Context, status::Status};
+use crate::{amqp::SharedQueue, codec::Codec, context::Context, method::Effect, status::Status};
 
 /// What an instance consumes, and how.
 #[derive(Clone)]
 pub(super) struct Endpoint {
-    pub(super) queue: String,
+    pub(super) queue: SharedQueue,
     pub(super) source: Source,
     /// In place of the instance's own.
     pub(super) prefetch: Option<u16>,
     pub(super) body_bytes_max: usize,
+    pub(super) effect: Effect,
     pub(super) handler: Handler,
 }
 
@@ -29,7 +30,22 @@ pub(super) enum Source {
 }
 
 /// A handler that decodes its request and encodes its reply.
-pub(super) type Handler = Arc<dyn Fn(Context, Codec, Bytes) -> BoxFuture<'static, Result<Bytes, Status>> + Send + Sync>;
+pub(super) type Handler =
+    Arc<dyn Fn(Context, Codec, Bytes) -> BoxFuture<'static, Result<Bytes, Failure>> + Send + Sync>;
+
+/// Why a handler has no reply.
+#[derive(Debug)]
+pub(super) enum Failure {
+    Status(Status),
+    /// The request has ended every process that began it, and is not begun again.
+    Poison,
+}
+
+impl From<Status> for Failure {
+    fn from(status: Status) -> Self {
+        Self::Status(status)
+    }
+}
 
 pub(super) fn erase<S, Request, Reply, H, F>(state: Arc<S>, handler: H) -> Handler
 where
@@ -43,13 +59,21 @@ where
     Arc::new(move |context, codec, body| {
         let (state, handler) = (Arc::clone(&state), Arc::clone(&handler));
         Box::pin(async move {
-            let request = codec.decode(&body).map_err(|error| Status::invalid_argument(error.to_string()))?;
+            let request = decode(codec, &body)?;
             drop(body);
             let reply = handler(state, context, request).await?;
-            codec.encode(&reply).map_err(|error| {
-                tracing::error!(%error, "a reply cannot be encoded");
-                Status::internal("the reply cannot be encoded")
-            })
+            Ok(encode(codec, &reply)?)
         })
+    })
+}
+
+pub(super) fn decode<T: DeserializeOwned>(codec: Codec, body: &[u8]) -> Result<T, Status> {
+    codec.decode(body).map_err(|error| Status::invalid_argument(error.to_string()))
+}
+
+pub(super) fn encode(codec: Codec, reply: &impl Serialize) -> Result<Bytes, Status> {
+    codec.encode(reply).map_err(|error| {
+        tracing::error!(%error, "a reply cannot be encoded");
+        Status::internal("the reply cannot be encoded")
     })
 }

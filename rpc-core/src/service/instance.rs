@@ -1,20 +1,21 @@
-//! A running instance: a channel and a consumer for each endpoint, and one confirmed channel for all replies.
+//! A running instance: a consumer for each endpoint, over all connections, and the background tasks.
 
 use std::{fmt, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures::{FutureExt, future::BoxFuture};
-use tokio::{sync::watch, task::JoinHandle};
+use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
 use super::{
     ServeOptions, Service,
-    consumers::{Consumers, take_deliveries},
+    cancels::Cancels,
+    consumer::{EndpointConsumer, Names, Session},
+    control::Control,
     delivery::Shared,
     handler::Endpoint,
-    one_way::OneWayRetries,
 };
-use crate::{amqp, client::Client, error::ServeError, publisher::Publisher};
+use crate::{client::Client, error::ServeError};
 
 /// Longest a handler that is not waited for any more may take to be dropped, and a reply that is on its way to be
 /// confirmed.
@@ -28,22 +29,21 @@ const ABORT_TIMEOUT: Duration = Duration::from_secs(5);
 /// [`shutdown`](Self::shutdown) finishes it first.
 pub struct Running {
     instance: Arc<str>,
-    consumers: Consumers,
-    tasks: TaskTracker,
+    /// What handlers and background tasks run in, and what is not settled.
+    handlers: TaskTracker,
+    consumers: TaskTracker,
     drain_timeout: Duration,
     stop: Stop,
     ended: watch::Receiver<Option<ServeError>>,
-    /// Closes the channels in the end.
-    task: Option<JoinHandle<()>>,
 }
 
 /// How an instance is told to stop.
 #[derive(Clone, Debug, Default)]
-struct Stop {
+pub(super) struct Stop {
     /// Take nothing new.
-    shutdown: CancellationToken,
+    pub(super) shutdown: CancellationToken,
     /// Wait for nothing any more.
-    abort: CancellationToken,
+    pub(super) abort: CancellationToken,
 }
 
 impl Stop {
@@ -65,71 +65,84 @@ impl Running {
         client: &Client,
         options: ServeOptions,
     ) -> Result<Self, ServeError> {
-        let instance = options.instance.unwrap_or_else(|| new_instance_id(service.name));
-        let consumers = Consumers::new(&instance)?;
+        let instance: Arc<str> = options.instance.clone().unwrap_or_else(|| new_instance_id(service.name)).into();
         let (ended_tx, ended) = watch::channel(None);
-        let mut running = Self {
-            instance: instance.into(),
-            consumers,
-            tasks: TaskTracker::new(),
+        let cancels = Arc::new(Cancels::default());
+        let running = Self {
+            instance,
+            handlers: TaskTracker::new(),
+            consumers: TaskTracker::new(),
             drain_timeout: options.drain_timeout,
             stop: Stop::default(),
             ended,
-            task: None,
         };
-        let replies = amqp::confirming_channel(client.connection())
-            .await
-            .map_err(|source| ServeError::ReplyChannel { service: service.name, source })?;
-        let publisher = Publisher::start(replies, |returned| {
-            tracing::warn!(routing_key = returned.routing_key, "a reply came back");
-        });
-        for endpoint in &service.endpoints {
-            let prefetch = endpoint.prefetch.unwrap_or(options.prefetch);
-            let shared = running.shared(endpoint, service.retries, client, &publisher);
-            if let Err(error) = running.consume(shared, prefetch, &ended_tx).await {
-                running.stop.at_once();
-                running.consumers.close().await;
-                return Err(error);
-            }
+        if let Err(error) = running.consume_all(service, client, &options, &cancels, &ended_tx).await {
+            // Nothing is left running when this returns, if the broker answers.
+            running.stop.at_once();
+            running.consumers.close();
+            let _ = tokio::time::timeout(ABORT_TIMEOUT, running.consumers.wait()).await;
+            return Err(error);
         }
         for task in &service.background {
             let task = task(client.clone(), running.stop.shutdown.clone(), Arc::clone(&service.state));
-            running.tasks.spawn(in_background(task, service.name, running.stop.abort.clone()));
+            running.handlers.spawn(in_background(task, service.name, running.stop.abort.clone()));
         }
-        let task = InstanceTask {
-            consumers: running.consumers.clone(),
-            stop: running.stop.clone(),
-            client_lost: client.lost_token(),
-            replies_failed: publisher.failed(),
-            ended: ended_tx,
-        };
-        running.task = Some(tokio::spawn(task.run()));
+        running.consumers.close();
         tracing::info!(service = service.name, version = service.version, instance = &*running.instance, "serving");
         Ok(running)
     }
 
-    fn shared(&self, endpoint: &Endpoint, retries: OneWayRetries, client: &Client, publisher: &Publisher) -> Shared {
-        Shared {
-            endpoint: endpoint.clone(),
-            publisher: publisher.clone(),
-            client: client.clone(),
-            instance: Arc::clone(&self.instance),
-            retries,
-            shutdown: self.stop.shutdown.clone(),
-            abort: self.stop.abort.clone(),
-        }
-    }
-
-    /// Consumes an endpoint's queue.
-    async fn consume(
-        &mut self,
-        shared: Shared,
-        prefetch: u16,
+    /// Opens every consumer, one after another.
+    async fn consume_all<S: Send + Sync + 'static>(
+        &self,
+        service: &Service<S>,
+        client: &Client,
+        options: &ServeOptions,
+        cancels: &Arc<Cancels>,
         ended: &watch::Sender<Option<ServeError>>,
     ) -> Result<(), ServeError> {
-        let deliveries = self.consumers.add(shared.client.connection(), &shared.endpoint, prefetch).await?;
-        self.tasks.spawn(take_deliveries(Arc::new(shared), deliveries, self.tasks.clone(), ended.clone()));
+        let control = Control {
+            client: client.clone(),
+            cancels: Arc::clone(cancels),
+            methods: service.methods().map(str::to_owned).collect(),
+            stop: self.stop.clone(),
+        };
+        let first = control.open().await?;
+        self.consumers.spawn(control.run(first));
+        for endpoint in &service.endpoints {
+            let consumer = self.consumer(service, endpoint, client, options, cancels)?;
+            let first = consumer.open().await?;
+            self.consumers.spawn(consume(consumer, first, self.stop.clone(), ended.clone()));
+        }
         Ok(())
+    }
+
+    fn consumer<S>(
+        &self,
+        service: &Service<S>,
+        endpoint: &Endpoint,
+        client: &Client,
+        options: &ServeOptions,
+        cancels: &Arc<Cancels>,
+    ) -> Result<EndpointConsumer, ServeError> {
+        let shared = Shared {
+            endpoint: endpoint.clone(),
+            client: client.clone(),
+            instance: Arc::clone(&self.instance),
+            retries: service.retries,
+            cancels: Arc::clone(cancels),
+            shutdown: self.stop.shutdown.clone(),
+            abort: self.stop.abort.clone(),
+        };
+        Ok(EndpointConsumer {
+            shared: Arc::new(shared),
+            names: Names::of(endpoint, &self.instance)?,
+            // 0 would be "without a limit".
+            prefetch: endpoint.prefetch.unwrap_or(options.prefetch).max(1),
+            client: client.clone(),
+            handlers: self.handlers.clone(),
+            stop: self.stop.clone(),
+        })
     }
 
     /// The instance's id.
@@ -138,7 +151,8 @@ impl Running {
         &self.instance
     }
 
-    /// Waits until the instance stopped by itself: the broker ended a consumer, or the connection was lost.
+    /// Waits until the instance stopped by itself: its client was closed or has given the broker up, or a consumer could
+    /// not be made again.
     ///
     /// # Cancel safety
     ///
@@ -154,26 +168,22 @@ impl Running {
     /// Stops in order: takes nothing new, lets handlers finish for `drain_timeout`, settles, closes the channels.
     /// What has not finished by then goes back to the queues. Waits some seconds longer at most, for a broker that does
     /// not answer.
-    pub async fn shutdown(mut self) {
-        let drained = async {
-            self.consumers.cancel().await;
-            self.stop.shutdown.cancel();
-            self.tasks.close();
-            self.tasks.wait().await;
+    pub async fn shutdown(self) {
+        let instance = &*self.instance;
+        self.stop.shutdown.cancel();
+        self.handlers.close();
+        if tokio::time::timeout(self.drain_timeout, self.handlers.wait()).await.is_err() {
+            tracing::warn!(instance, "handlers did not finish in time: their requests are put back");
+        }
+        self.stop.abort.cancel();
+        let ended = async {
+            self.handlers.wait().await;
+            self.consumers.wait().await;
         };
-        if tokio::time::timeout(self.drain_timeout, drained).await.is_err() {
-            tracing::warn!(instance = &*self.instance, "handlers did not finish in time: their requests are put back");
+        if tokio::time::timeout(ABORT_TIMEOUT, ended).await.is_err() {
+            tracing::warn!(instance, "the broker does not answer, or handlers block their thread: they are left");
         }
-        self.stop.at_once();
-        if let Some(task) = self.task.take() {
-            // An error is a panic, which is reported already.
-            let _ = task.await;
-        }
-        self.tasks.close();
-        if tokio::time::timeout(ABORT_TIMEOUT, self.tasks.wait()).await.is_err() {
-            tracing::warn!(instance = &*self.instance, "handlers block the thread that they run on: they are left");
-        }
-        tracing::info!(instance = &*self.instance, "stopped");
+        tracing::info!(instance, "stopped");
     }
 }
 
@@ -200,27 +210,10 @@ async fn in_background(task: BoxFuture<'static, ()>, service: &'static str, abor
     }
 }
 
-/// Waits for the end of an instance, whatever the reason, and closes its channels.
-struct InstanceTask {
-    consumers: Consumers,
-    stop: Stop,
-    client_lost: CancellationToken,
-    replies_failed: CancellationToken,
-    ended: watch::Sender<Option<ServeError>>,
-}
-
-impl InstanceTask {
-    async fn run(self) {
-        let lost = tokio::select! {
-            () = self.stop.abort.cancelled() => false,
-            () = self.client_lost.cancelled() => true,
-            // An instance that cannot reply must not take requests: they would go round and round.
-            () = self.replies_failed.cancelled() => true,
-        };
-        if lost {
-            self.ended.send_if_modified(|ended| ended.is_none() && ended.replace(ServeError::ConnectionLost).is_none());
-        }
-        self.stop.at_once();
-        self.consumers.close().await;
+/// Consumes an endpoint. An instance of which one endpoint is gone for good ends as a whole.
+async fn consume(consumer: EndpointConsumer, first: Session, stop: Stop, ended: watch::Sender<Option<ServeError>>) {
+    if let Some(error) = consumer.run(first).await {
+        ended.send_if_modified(|ended| ended.is_none() && ended.replace(error).is_none());
+        stop.at_once();
     }
 }

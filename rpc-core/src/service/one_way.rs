@@ -12,9 +12,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use lapin::{BasicProperties, types::ShortString};
 
-use super::delivery::{Settle, Shared};
+use super::{delivery::Shared, settle::Settle};
 use crate::{
     error::PublishError,
+    publisher::Publisher,
     status::{Retry, Status},
     wire::{self, Head},
 };
@@ -55,10 +56,15 @@ pub(super) struct OneWay<'a> {
     pub(super) body: Bytes,
 }
 
-/// What becomes of a one-way message that its handler refused.
-pub(super) async fn refused(shared: &Shared, message: OneWay<'_>, status: &Status) -> Settle {
+/// What becomes of a one-way message that its handler refused; none: it is left to another instance.
+pub(super) async fn refused(
+    shared: &Shared,
+    message: OneWay<'_>,
+    status: &Status,
+    publisher: &Publisher,
+) -> Option<Settle> {
     let head = message.head;
-    let (queue, id) = (shared.endpoint.queue.as_str(), head.call_id.as_str());
+    let (queue, id) = (shared.endpoint.queue.name.as_str(), head.call_id.as_str());
     let tries = head.tries.saturating_add(1);
     let pause = match status.code.retry() {
         Retry::SameCall => shared.retries.pause_after(tries),
@@ -66,30 +72,35 @@ pub(super) async fn refused(shared: &Shared, message: OneWay<'_>, status: &Statu
     };
     let Some(pause) = pause else {
         tracing::error!(queue, id, tries, %status, "a one-way message is given up");
-        return Settle::Reject;
+        return Some(Settle::Reject);
     };
     // Once a message, not once a try: an outage must not fill the log.
     if tries == 1 {
         tracing::warn!(queue, id, %status, "a one-way message was refused, and will be tried again");
     }
     tokio::select! {
-        () = tokio::time::sleep(pause) => again(shared, message, tries).await,
-        () = shared.shutdown.cancelled() => Settle::PutBack,
+        () = tokio::time::sleep(pause) => again(shared, message, tries, publisher).await,
+        () = shared.shutdown.cancelled() => Some(Settle::PutBack),
     }
 }
 
 /// Publishes a message once more, to its own queue.
-async fn again(shared: &Shared, OneWay { properties, head, body }: OneWay<'_>, tries: u32) -> Settle {
-    let queue = shared.endpoint.queue.as_str();
+async fn again(
+    shared: &Shared,
+    OneWay { properties, head, body }: OneWay<'_>,
+    tries: u32,
+    publisher: &Publisher,
+) -> Option<Settle> {
+    let queue = shared.endpoint.queue.name.as_str();
     let routing_key = ShortString::try_new(queue).expect("the queue was declared under this name");
     let properties = wire::retry_properties(properties, head, tries);
-    match shared.publisher.publish(ShortString::default(), routing_key, properties, body).await {
-        Ok(()) => Settle::Ack,
+    match publisher.publish(ShortString::default(), routing_key, properties, body).await {
+        Ok(()) => Some(Settle::Ack),
         // The queue is full, most likely; its own place there is still this one's.
-        Err(PublishError::Rejected(_)) => Settle::PutBack,
+        Err(PublishError::Rejected(_)) => Some(Settle::PutBack),
         Err(error) => {
             tracing::warn!(queue, %error, "a one-way message could not be published again");
-            Settle::Leave
+            None
         }
     }
 }

@@ -5,30 +5,69 @@ use lapin::BasicProperties;
 
 use super::STATUS;
 use crate::{
-    amqp::header_text,
+    amqp::{death, header_text},
     codec::Codec,
     status::{Code, Status},
 };
 
 /// A reply as it arrives: read by the caller's own task.
 #[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: Option<String>,
-    pub(crate) codec: Option<Codec>,
-    pub(crate) body: Bytes,
+pub(crate) enum Answer {
+    /// From an instance.
+    Reply(Reply),
+    /// From the broker: the request itself, dead.
+    Dead {
+        /// Why, in the broker's words.
+        reason: String,
+        /// Where it died: the method.
+        queue: String,
+    },
+}
+
+/// What an instance answered.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    status: Option<String>,
+    codec: Option<Codec>,
+    body: Bytes,
 }
 
 impl Answer {
     pub(crate) fn read(properties: &BasicProperties, body: Vec<u8>) -> Self {
+        if let Some(reason) = header_text(properties, "x-first-death-reason") {
+            let queue = header_text(properties, "x-first-death-queue").unwrap_or_default().to_owned();
+            return Self::Dead { reason: reason.to_owned(), queue };
+        }
         let codec = match properties.content_type() {
             None => Some(Codec::Json),
             Some(content_type) => Codec::from_content_type(content_type.as_str()),
         };
-        Self { status: header_text(properties, STATUS).map(str::to_owned), codec, body: body.into() }
+        let status = header_text(properties, STATUS).map(str::to_owned);
+        Self::Reply(Reply { status, codec, body: body.into() })
     }
 
     /// The reply's body, or the status that was sent in its place.
     pub(crate) fn into_result(self) -> Result<(Codec, Bytes), Status> {
+        match self {
+            Self::Reply(reply) => reply.into_result(),
+            Self::Dead { reason, queue } => Err(dead(&reason, &queue)),
+        }
+    }
+}
+
+/// What the broker says of a request that it could not keep.
+fn dead(reason: &str, method: &str) -> Status {
+    match reason {
+        death::EXPIRED => Status::deadline_exceeded(format!("no instance of {method} took the request in time")),
+        death::DELIVERY_LIMIT => {
+            Status::internal(format!("{method} failed every time that it was tried: the request is in {method}.dead"))
+        }
+        _ => Status::internal(format!("{method} failed: the request is in {method}.dead")),
+    }
+}
+
+impl Reply {
+    fn into_result(self) -> Result<(Codec, Bytes), Status> {
         let Some(codec) = self.codec else {
             return Err(Status::internal("the reply is of an unknown content type"));
         };
@@ -59,5 +98,19 @@ mod tests {
             let bare = Answer::read(&properties, b"\xff".to_vec()).into_result().unwrap_err();
             assert_eq!(bare.code, Code::NotFound);
         }
+    }
+
+    #[test]
+    fn a_request_that_comes_back_dead_says_why() {
+        let told = |reason: &str| {
+            let mut headers = lapin::types::FieldTable::default();
+            for (name, value) in [("x-first-death-reason", reason), ("x-first-death-queue", "a.b")] {
+                headers.insert(name.into(), lapin::types::AMQPValue::LongString(value.into()));
+            }
+            Answer::read(&BasicProperties::default().with_headers(headers), Vec::new()).into_result().unwrap_err()
+        };
+        assert_eq!(told("expired").code, Code::DeadlineExceeded);
+        assert_eq!(told("rejected").message, "a.b failed: the request is in a.b.dead");
+        assert_eq!(told("delivery_limit").code, Code::Internal);
     }
 }

@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 use warren_rpc::{CallError, Client, ClientOptions, Code, PublishError, ServeOptions, Service};
 use warren_testing::{OwnOptions, own_broker};
 
-use super::harness::{Happened, Work, client, soon, within};
+use super::harness::{Happened, Work, client, eventually, soon, within};
 
 const TIMEOUT: Duration = Duration::from_millis(300);
 
@@ -45,9 +45,11 @@ async fn calls_and_events_end_in_time_and_what_was_given_up_is_not_published_lat
     assert!(matches!(error, PublishError::TimedOut { timeout: TIMEOUT }), "{error}");
     assert_eq!(error.to_string(), "the broker did not confirm within 300ms");
     let error = soon("the call", publisher.call_with::<Work>(&2, within(TIMEOUT))).await.unwrap_err();
-    assert!(matches!(&error, CallError::Status(status) if status.code == Code::DeadlineExceeded), "{error}");
+    assert!(matches!(&error, CallError::Status(status) if status.code == Code::Unavailable), "{error}");
+    assert!(publisher.blocked().is_some());
 
     broker.unblock_publishers().await;
+    eventually("the client is told", || async { publisher.blocked().is_none() }).await;
     let waiting = publisher.call_with::<Work>(&3, within(Duration::from_secs(30)));
     soon("a call after it", waiting).await.unwrap();
     soon("an event after it", async { while publisher.publish::<Happened>(&4).await.is_err() {} }).await;

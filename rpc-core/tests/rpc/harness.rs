@@ -3,7 +3,7 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
-use warren_rpc::{CallOptions, Client, ClientOptions, Event, Method, ServeOptions};
+use warren_rpc::{CallOptions, Client, ClientOptions, Effect, Event, Method, ReconnectOptions, ServeOptions};
 pub(crate) use warren_testing::broker;
 
 /// Longer than anything here takes on a busy machine.
@@ -27,6 +27,13 @@ pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, mut is_so: 
 /// A client with default options.
 pub(crate) async fn client(url: &str) -> Client {
     Client::connect(url, ClientOptions::default()).await.expect("the broker answers")
+}
+
+/// A client that gives a broker up when it is lost.
+pub(crate) async fn client_that_gives_up(url: &str) -> Client {
+    let reconnect = ReconnectOptions { attempts_max: 0, ..ReconnectOptions::default() };
+    let options = ClientOptions { reconnect, ..ClientOptions::default() };
+    Client::connect(url, options).await.expect("the broker answers")
 }
 
 /// A channel, with confirms, of a connection that knows nothing of Warren. The connection closes with the channel.
@@ -79,6 +86,16 @@ pub(crate) struct Work;
 
 impl Method for Work {
     const NAME: &'static str = "test.work";
+    const EFFECT: Effect = Effect::Repeatable;
+    type Request = u32;
+    type Reply = String;
+}
+
+/// As [`Work`], but it must not be done twice.
+pub(crate) struct Careful;
+
+impl Method for Careful {
+    const NAME: &'static str = "test.careful";
     type Request = u32;
     type Reply = String;
 }

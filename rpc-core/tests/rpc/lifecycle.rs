@@ -29,7 +29,7 @@ async fn closing_ends_the_pending_calls_of_the_other_clones() {
     soon("the close", one.close()).await;
     let (outcome, other) = soon("the call ends", pending).await.unwrap();
     assert!(matches!(outcome, Err(CallError::ConnectionLost { .. })), "{outcome:?}");
-    soon("the clone is told", other.lost()).await;
+    soon("the clone is told", other.ended()).await;
     assert!(matches!(other.call::<Work>(&1).await, Err(CallError::ConnectionLost { .. })));
     soon("a second close", other.close()).await;
 }

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use futures::future::join_all;
 use tokio::sync::{Semaphore, mpsc};
 use warren_rpc::{
-    CallError, CallOptions, Client, ClientOptions, Code, Codec, ConnectError, Context, RejectReason, ServeError,
-    ServeOptions, Service, Status,
+    CallError, CallOptions, Client, ClientOptions, Code, Codec, ConnectError, Context, RawMethod, RejectReason,
+    ServeError, ServeOptions, Service, Status,
 };
 
 use super::harness::{Nowhere, Small, Work, broker, client, eventually, foreign, named, ready, soon, stateless};
@@ -127,7 +127,10 @@ async fn names_that_amqp_cannot_carry_are_refused_and_nothing_panics() {
     let call = |method: &str, call_id: Option<&str>| {
         let options = CallOptions { call_id: call_id.map(str::to_owned), ..CallOptions::default() };
         let (client, method) = (client.clone(), method.to_owned());
-        async move { client.call_raw(&method, Codec::Json, Bytes::from_static(b"1"), 16, options).await.unwrap_err() }
+        async move {
+            let method = RawMethod::named(&method);
+            client.call_raw(method, Codec::Json, Bytes::from_static(b"1"), options).await.unwrap_err()
+        }
     };
     for method in [longest.as_str(), "é\n\0"] {
         assert!(matches!(call(method, Some(&longest)).await, CallError::Unroutable { .. }));

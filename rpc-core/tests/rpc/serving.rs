@@ -5,7 +5,7 @@ use std::sync::Arc;
 use lapin::options::{QueueDeclareOptions, QueueDeleteOptions};
 use warren_rpc::{CallError, Context, ServeError, ServeOptions, Service, Status};
 
-use super::harness::{Outer, Work, broker, client, foreign, soon, stateless};
+use super::harness::{Outer, Work, broker, client, foreign, stateless};
 
 async fn reply(_: Arc<()>, _: Context, number: u32) -> Result<String, Status> {
     Ok(number.to_string())
@@ -26,17 +26,4 @@ async fn a_queue_that_exists_with_other_arguments_is_named_and_nothing_is_left_r
         channel.queue_delete("test.work".into(), QueueDeleteOptions { if_unused: true, ..Default::default() });
     deleted.await.expect("the method that could be declared is not consumed any more");
     assert!(matches!(client.call::<Work>(&1).await, Err(CallError::Unroutable { .. })), "the client lives on");
-}
-
-#[tokio::test]
-async fn a_deleted_queue_is_told_and_the_other_methods_go_on() {
-    let Some(broker) = broker("deleted").await else { return };
-    let (client, channel) = (client(&broker.url).await, foreign(&broker.url).await);
-    let service = Service::new("test", "1.0.0", stateless()).method::<Work, _, _>(reply).method::<Outer, _, _>(reply);
-    let mut running = service.serve(&client, ServeOptions::default()).await.unwrap();
-    channel.queue_delete("test.work".into(), QueueDeleteOptions::default()).await.unwrap();
-    let ended = soon("the instance is told", running.ended()).await;
-    assert!(matches!(&ended, ServeError::ConsumerEnded { queue, .. } if queue == "test.work"), "{ended}");
-    assert_eq!(client.call::<Outer>(&7).await.unwrap(), "7");
-    soon("the shutdown", running.shutdown()).await;
 }

@@ -6,7 +6,7 @@ use warren_proto::{
     grading::Judgement,
     runner::{Judge, JudgeRequest},
 };
-use warren_rpc::{CallError, CallOptions, Client, Code, RejectReason, Status};
+use warren_rpc::{CallError, CallOptions, Client, Code, RejectReason, RetryPolicy, Status};
 
 /// Who judges: the runners behind the broker, or a test's.
 pub(crate) trait Runner: Send + Sync + 'static {
@@ -31,7 +31,9 @@ pub(crate) enum Setback {
 
 impl Runner for Client {
     async fn judge(&self, request: &JudgeRequest, deadline: Duration) -> Result<Judgement, Setback> {
-        let options = CallOptions { deadline, call_id: Some(request.attempt.clone()) };
+        // What is tried again, and how often, is the dispatcher's to say.
+        let retry = RetryPolicy::never();
+        let options = CallOptions { deadline, call_id: Some(request.attempt.clone()), retry, ..CallOptions::default() };
         let reply = self.call_with::<Judge>(request, options).await.map_err(|error| setback(&error))?;
         if reply.attempt == request.attempt {
             Ok(reply.judgement)

@@ -74,7 +74,7 @@ fn submission() -> SubmitRequest {
 }
 
 fn options(call_id: &str) -> CallOptions {
-    CallOptions { deadline: PATIENCE, call_id: Some(call_id.to_owned()) }
+    CallOptions { deadline: PATIENCE, call_id: Some(call_id.to_owned()), ..CallOptions::default() }
 }
 
 async fn put_sum(client: &Client) {

@@ -1,0 +1,159 @@
+//! Opening and closing a connection: where brokers are, how they are greeted, and the socket below, so that what does
+//! not end by itself can be ended.
+
+use std::{
+    fmt, io,
+    net::{Shutdown, TcpStream},
+    os::fd::AsFd,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_rs::traits::Reactor;
+use lapin::{
+    Connection, ConnectionProperties, ErrorKind,
+    tcp::{AsyncTcpStream, OwnedIdentity, OwnedTLSConfig},
+    types::ShortString,
+    uri::{AMQPScheme, AMQPUri, SASLMechanism},
+};
+
+use super::CLOSE_TIMEOUT;
+use crate::{
+    client::TlsOptions,
+    error::{BrokerError, ConnectError},
+};
+
+/// Where a broker is.
+#[derive(Clone, Debug)]
+pub(crate) struct Address(AMQPUri);
+
+impl Address {
+    /// Reads addresses that are separated by commas: the nodes of one cluster.
+    pub(crate) fn parse_all(urls: &str) -> Result<Vec<Self>, ConnectError> {
+        urls.split(',').map(|url| Self::parse(url.trim())).collect()
+    }
+
+    fn parse(url: &str) -> Result<Self, ConnectError> {
+        // lapin's parser may repeat the whole address, and the password is in there.
+        // An empty one holds nothing, and stands between all letters.
+        let refused = |problem: String| ConnectError::Address {
+            problem: if url.is_empty() { problem } else { problem.replace(url, "...") },
+        };
+        let uri: AMQPUri = url.parse().map_err(refused)?;
+        match ShortString::try_new(uri.vhost.as_str()) {
+            Ok(_) => Ok(Self(uri)),
+            Err(_) => Err(refused("the name of the virtual host has over 255 bytes".to_owned())),
+        }
+    }
+
+    /// For people: without the password.
+    pub(crate) fn host_and_port(&self) -> String {
+        format!("{}:{}", self.0.authority.host, self.0.authority.port)
+    }
+}
+
+/// How a connection is opened.
+#[derive(Clone, Debug)]
+pub(crate) struct Greeting {
+    /// Shown by the broker beside the connection.
+    pub(crate) name: String,
+    pub(crate) heartbeat: Duration,
+    pub(crate) tls: TlsOptions,
+}
+
+/// The socket below a connection: lapin waits for ever for a broker that says nothing, on a thread of its own.
+#[derive(Clone, Default)]
+pub(crate) struct Socket(Arc<Mutex<Option<TcpStream>>>);
+
+impl fmt::Debug for Socket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Socket")
+    }
+}
+
+impl Socket {
+    fn set(&self, stream: &impl AsFd) -> io::Result<()> {
+        let stream = stream.as_fd().try_clone_to_owned()?;
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(stream.into());
+        Ok(())
+    }
+
+    /// Ends what is read from it and written to it: lapin's thread sees the end and stops.
+    pub(crate) fn shut_down(&self) {
+        if let Some(stream) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            // An error means that the other side was faster.
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+/// Shuts the socket down unless the opening has ended well: dropped on a timeout, too.
+struct Opening(Socket, bool);
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        if !self.1 {
+            self.0.shut_down();
+        }
+    }
+}
+
+/// Opens a connection. lapin's own recovery stays off: it does not recover channel errors and gives up silently.
+///
+/// Cancel safe: dropped before it returns, the socket is shut down.
+pub(crate) async fn connect(address: &Address, greeting: &Greeting) -> Result<(Connection, Socket), BrokerError> {
+    let mut uri = address.0.clone();
+    // Whole seconds on the wire, and 0 would turn heartbeats off.
+    let seconds = greeting.heartbeat.as_millis().div_ceil(1000).clamp(1, u16::MAX.into());
+    uri.query.heartbeat = uri.query.heartbeat.or(u16::try_from(seconds).ok());
+    let tls = tls_config(&greeting.tls);
+    if tls.identity.is_some() && uri.query.auth_mechanism.is_none() && uri.authority.userinfo.password.is_empty() {
+        // Who shows a certificate and names no password means to be known by it.
+        uri.query.auth_mechanism = Some(SASLMechanism::External);
+    }
+    let socket = Socket::default();
+    let mut opening = Opening(socket.clone(), false);
+    let connect = {
+        let socket = socket.clone();
+        async move |uri: AMQPUri, runtime: async_rs::TokioRuntime| {
+            let connected = async {
+                let resolved = tokio::net::lookup_host((uri.authority.host.as_str(), uri.authority.port)).await?;
+                let stream = runtime.tcp_connect(resolved.collect::<Vec<_>>()).await?;
+                socket.set(stream.get_ref())?;
+                let stream = AsyncTcpStream::Plain(stream);
+                match uri.scheme {
+                    AMQPScheme::AMQP => Ok(stream),
+                    AMQPScheme::AMQPS => stream.into_tls(&uri.authority.host, tls.as_ref()).await,
+                }
+            };
+            connected.await.map_err(|error: io::Error| ErrorKind::IOError(Arc::new(error)).into())
+        }
+    };
+    let properties = ConnectionProperties::default().with_connection_name(greeting.name.as_str().into());
+    let runtime = lapin::runtime::default_runtime()?;
+    let connection = Connection::connector(uri, runtime, connect, properties).await?;
+    opening.1 = true;
+    Ok((connection, socket))
+}
+
+fn tls_config(tls: &TlsOptions) -> OwnedTLSConfig {
+    let identity = tls.identity.as_ref();
+    OwnedTLSConfig {
+        identity: identity.map(|identity| OwnedIdentity::PKCS8 {
+            pem: identity.certificates_pem.clone().into_bytes(),
+            key: identity.key_pem.clone().into_bytes(),
+        }),
+        cert_chain: tls.roots_pem.clone(),
+    }
+}
+
+/// Closes a connection in order, if the broker answers in time; else its socket is shut down. An error means that it is
+/// closed already.
+pub(crate) async fn close(connection: &Connection, socket: &Socket) {
+    match tokio::time::timeout(CLOSE_TIMEOUT, connection.close(200, "bye".into())).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "the connection was closed already"),
+        Err(_) => tracing::warn!("the broker did not answer that the connection closes"),
+    }
+    socket.shut_down();
+}

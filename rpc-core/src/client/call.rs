@@ -1,0 +1,185 @@
+//! One call: its attempts, within one deadline.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use lapin::types::ShortString;
+use tokio::time::{Instant, sleep, timeout_at};
+use tracing::Instrument;
+use uuid::Uuid;
+
+use super::{CallOptions, Client, RawMethod, cancel::CancelOnDrop, retry};
+use crate::{
+    amqp,
+    codec::Codec,
+    error::{CallError, RejectReason},
+    link::{Link, LinksEnded},
+    publisher::{Outgoing, Receipt},
+    status::{Code, Status},
+    wire::RequestHead,
+};
+
+/// Longer than any call, shorter than what overflows an instant.
+const DEADLINE_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// Most times that one request is sent because a connection was lost. A request that ends its own connection, which a
+/// broker does to what it does not understand, must not end one after another.
+const SENT_MAX: u32 = 5;
+
+/// What all attempts at a call share.
+struct Call<'a> {
+    client: &'a Client,
+    method: RawMethod<'a>,
+    queue: ShortString,
+    codec: Codec,
+    body: Bytes,
+    call_id: ShortString,
+    ends_at: Instant,
+    options: &'a CallOptions,
+}
+
+impl Client {
+    /// Makes a call: its reply's body, and how that is written.
+    pub(super) async fn exchange(
+        &self,
+        method: RawMethod<'_>,
+        codec: Codec,
+        body: Bytes,
+        options: &CallOptions,
+    ) -> Result<(Codec, Bytes), CallError> {
+        method.check_size(body.len())?;
+        let queue = amqp::name("method's name", method.name).map_err(RejectReason::from)?;
+        let call_id = match &options.call_id {
+            Some(id) => amqp::name("call id", id).map_err(RejectReason::from)?,
+            None => Uuid::now_v7().to_string().into(),
+        };
+        let _place = self.inner.in_flight.enter()?;
+        self.inner.retries.call();
+        let span = tracing::debug_span!("rpc.call", method = method.name, %call_id);
+        let own = Instant::now() + options.deadline.min(DEADLINE_MAX);
+        let ends_at = self.scope.as_ref().and_then(|scope| scope.deadline).map_or(own, |deadline| deadline.min(own));
+        let call = Call { client: self, method, queue, codec, body, call_id, ends_at, options };
+        call.outcome().instrument(span).await
+    }
+}
+
+impl Call<'_> {
+    /// The call's end, or its handler's, if that is cancelled.
+    async fn outcome(&self) -> Result<(Codec, Bytes), CallError> {
+        let Some(scope) = &self.client.scope else { return self.attempts().await };
+        tokio::select! {
+            biased;
+            outcome = self.attempts() => outcome,
+            () = scope.cancellation.cancelled() => {
+                Err(Status::cancelled(format!("the call that called {} was cancelled", self.method.name)).into())
+            }
+        }
+    }
+
+    /// Attempt after attempt, until one ends the call.
+    async fn attempts(&self) -> Result<(Codec, Bytes), CallError> {
+        // The last attempt of which nobody knows what became.
+        let mut lost = None;
+        let (mut attempts, mut sent) = (0, 0);
+        loop {
+            let link = match timeout_at(self.ends_at, self.client.inner.links.up()).await {
+                Ok(Ok(link)) => link,
+                Ok(Err(LinksEnded(source))) => return Err(lost.unwrap_or(CallError::ConnectionLost { source })),
+                Err(_) => return Err(lost.unwrap_or_else(|| Status::unavailable("no broker answers").into())),
+            };
+            sent += 1;
+            let error = match self.attempt(&link).await {
+                Ok(reply) => return Ok(reply),
+                Err(error @ CallError::ConnectionLost { .. }) if self.method.effect.may_repeat() && sent < SENT_MAX => {
+                    tracing::debug!("the connection was lost: the call is sent again");
+                    lost = Some(error);
+                    continue;
+                }
+                Err(error) => error,
+            };
+            attempts += 1;
+            match self.pause(attempts, &error) {
+                Some(pause) => sleep(pause).await,
+                None => return Err(error),
+            }
+        }
+    }
+
+    /// The pause before another attempt, if there is to be one.
+    fn pause(&self, attempts: u32, error: &CallError) -> Option<Duration> {
+        let nothing_was_done = match error {
+            CallError::Status(status) => retry::allows_retry(status.code) && !status.is_may_have_run(),
+            CallError::Rejected(RejectReason::Broker) => true,
+            _ => false,
+        };
+        if !nothing_was_done {
+            return None;
+        }
+        let pause = self.options.retry.pause_after(attempts, fastrand::f64())?;
+        let ends_first = Instant::now() + pause >= self.ends_at;
+        (!ends_first && self.client.inner.retries.retry()).then_some(pause)
+    }
+
+    /// One request and its answer.
+    async fn attempt(&self, link: &Link) -> Result<(Codec, Bytes), CallError> {
+        if let Some(reason) = link.blocked() {
+            return Err(Status::unavailable(format!("the broker blocks publishers: {reason}")).into());
+        }
+        let mut pending = link.pending.begin()?;
+        let remaining = self.ends_at.saturating_duration_since(Instant::now());
+        let scope = self.client.scope.as_deref();
+        let properties = RequestHead {
+            correlation_id: pending.correlation_id(),
+            call_id: self.call_id.clone(),
+            reply_to: &link.callback_queue,
+            app_id: &self.client.inner.app_id,
+            codec: self.codec,
+            remaining,
+            is_durable: self.method.is_durable,
+            priority: self.options.priority,
+            trace: scope.map(|scope| scope.trace.child()),
+            path: scope.map(|scope| &*scope.path),
+        }
+        .into_properties();
+        let request = Outgoing {
+            exchange: ShortString::default(),
+            routing_key: self.queue.clone(),
+            mandatory: true,
+            properties,
+            body: self.body.clone(),
+            receipt: Receipt::Call(pending.number(), Arc::clone(&link.pending)),
+        };
+        let correlation_id = pending.correlation_id();
+        let (method, ends_at) = (self.method.name, self.ends_at);
+        let mut cancel = CancelOnDrop { link, method, correlation_id, ends_at, armed: true };
+        let answered = async {
+            link.requests.send(request).await;
+            pending.outcome().await
+        };
+        let outcome = timeout_at(self.ends_at, answered).await;
+        // The instance knows the deadline too.
+        cancel.armed = false;
+        match outcome {
+            Ok(answer) => answer?.into_result().map_err(|status| match status.code {
+                // The broker's word for it may be faster than our own clock's.
+                Code::DeadlineExceeded => self.cycle().unwrap_or(status).into(),
+                _ => status.into(),
+            }),
+            Err(_) => Err(self.too_late().into()),
+        }
+    }
+
+    /// What is said when the deadline passes.
+    fn too_late(&self) -> Status {
+        let (name, deadline) = (self.method.name, self.options.deadline);
+        self.cycle().unwrap_or_else(|| Status::deadline_exceeded(format!("no reply of {name} within {deadline:?}")))
+    }
+
+    /// What is said instead, if the method is one that leads here: with all its instances busy, it waits for itself.
+    fn cycle(&self) -> Option<Status> {
+        let (name, path) = (self.method.name, &self.client.scope.as_ref()?.path);
+        let path = path.split(' ').any(|method| method == name).then(|| path.replace(' ', " > "))?;
+        let text = format!("no reply of {name} in time: it may wait for itself: {path} > {name}");
+        Some(Status::deadline_exceeded(text))
+    }
+}

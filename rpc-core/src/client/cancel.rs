@@ -1,0 +1,42 @@
+//! Telling an instance that nobody waits for a request any more.
+
+use lapin::types::ShortString;
+use tokio::time::Instant;
+
+use crate::{
+    amqp,
+    link::Link,
+    publisher::{Outgoing, Receipt},
+    wire,
+};
+
+/// Dropped, it tells the instances of a method that a request is given up: unless it is disarmed.
+pub(super) struct CancelOnDrop<'a> {
+    pub(super) link: &'a Link,
+    pub(super) method: &'a str,
+    pub(super) correlation_id: ShortString,
+    pub(super) ends_at: Instant,
+    pub(super) armed: bool,
+}
+
+impl Drop for CancelOnDrop<'_> {
+    fn drop(&mut self) {
+        if !self.armed {
+            return;
+        }
+        // A name that is too long for a key was too long for a queue.
+        let Some(routing_key) = wire::cancel_key(self.method) else { return };
+        let remaining = self.ends_at.saturating_duration_since(Instant::now());
+        let cancel = Outgoing {
+            exchange: amqp::CONTROL_EXCHANGE.into(),
+            routing_key,
+            mandatory: false,
+            properties: wire::cancel_properties(self.correlation_id.clone(), remaining),
+            body: bytes::Bytes::new(),
+            receipt: Receipt::Nobody,
+        };
+        if !self.link.requests.try_send(cancel) {
+            tracing::debug!(method = self.method, "a cancel was not sent: too much is on its way");
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! What a client stands on while one connection lives: the connection, a callback queue, and a channel for requests. It
+//! is lost as a whole: a client with half of it would send requests whose replies nobody reads, or wait for requests
+//! that nobody sends.
+
+mod supervisor;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::{Stream, StreamExt};
+use lapin::{Channel, Connection, Consumer, types::ShortString};
+use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+pub(crate) use self::supervisor::{Links, LinksEnded};
+use crate::{
+    amqp::{self, Socket},
+    error::{BrokerError, CallError},
+    pending::PendingCalls,
+    publisher::{Publisher, Returned},
+    wire::Answer,
+};
+
+/// One connection with what is open on it.
+#[derive(Debug)]
+pub(crate) struct Link {
+    connection: Connection,
+    socket: Socket,
+    pub(crate) callback_queue: ShortString,
+    pub(crate) pending: Arc<PendingCalls<Answer>>,
+    pub(crate) requests: Publisher,
+    replies: OnceCell<Publisher>,
+    /// Fires when something on this connection is broken in a way that only a new one mends.
+    broken: CancellationToken,
+    /// Fires when the connection is not to be used any more.
+    lost: CancellationToken,
+    /// Why the broker blocks publishers, while it does.
+    blocked: Mutex<Option<String>>,
+}
+
+impl Link {
+    /// Opens a connection, and what calls need on it. Returns the replies too.
+    pub(crate) async fn open(
+        address: &amqp::Address,
+        greeting: &amqp::Greeting,
+    ) -> Result<(Arc<Self>, Consumer), BrokerError> {
+        let (connection, socket) = amqp::connect(address, greeting).await?;
+        // A name of our own: `amq.gen-*` names cannot be declared again, and an operator sees what the queue is for.
+        let callback_queue = ShortString::from(format!("warren.reply.{}", Uuid::new_v4()));
+        let consuming = connection.create_channel().await?;
+        amqp::declare_events_exchange(&consuming).await?;
+        amqp::declare_control_exchange(&consuming).await?;
+        amqp::declare_own_queue(&consuming, &callback_queue).await?;
+        amqp::bind_own_dead_letters(&consuming, &callback_queue).await?;
+        let replies = amqp::consume_own(&consuming, &callback_queue).await?;
+        let pending = PendingCalls::new();
+        let broken = CancellationToken::new();
+        let requests = Publisher::start(amqp::confirming_channel(&connection).await?, broken.clone(), {
+            let pending = Arc::clone(&pending);
+            move |returned| on_return(&pending, &returned)
+        });
+        let events = connection.events_listener();
+        let link = Arc::new(Self {
+            connection,
+            socket,
+            callback_queue,
+            pending,
+            requests,
+            replies: OnceCell::new(),
+            broken,
+            lost: CancellationToken::new(),
+            blocked: Mutex::new(None),
+        });
+        tokio::spawn(watch_blocks(Arc::clone(&link), events));
+        Ok((link, replies))
+    }
+
+    /// A channel for an instance's consumer.
+    pub(crate) async fn channel(&self) -> Result<Channel, BrokerError> {
+        Ok(self.connection.create_channel().await?)
+    }
+
+    /// Publishes the replies of all instances on this connection; opened by the first.
+    pub(crate) async fn replies(&self) -> Result<&Publisher, BrokerError> {
+        let open = async || {
+            let channel = amqp::confirming_channel(&self.connection).await?;
+            Ok(Publisher::start(channel, self.broken.clone(), |returned| {
+                tracing::debug!(queue = returned.routing_key, "a reply came back: its caller is gone");
+            }))
+        };
+        self.replies.get_or_try_init(open).await
+    }
+
+    /// Waits until the connection is not to be used any more.
+    pub(crate) async fn lost(&self) {
+        self.lost.cancelled().await;
+    }
+
+    pub(crate) fn is_lost(&self) -> bool {
+        self.lost.is_cancelled()
+    }
+
+    /// Why the broker blocks publishers, if it does.
+    pub(crate) fn blocked(&self) -> Option<String> {
+        self.blocked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set_blocked(&self, reason: Option<String>) {
+        *self.blocked.lock().unwrap_or_else(PoisonError::into_inner) = reason;
+    }
+
+    /// Ends whatever waits for something of this connection.
+    fn lose(&self, source: Option<&BrokerError>) {
+        self.pending.close(source);
+        self.lost.cancel();
+    }
+
+    async fn close(&self) {
+        amqp::close(&self.connection, &self.socket).await;
+    }
+}
+
+/// Ends the call whose request came back.
+fn on_return(pending: &PendingCalls<Answer>, returned: &Returned) {
+    let number = returned.correlation_id.as_deref().and_then(|id| pending.number(id));
+    match number {
+        Some(number) => {
+            pending.end(number, Err(CallError::Unroutable { method: returned.routing_key.clone() }));
+        }
+        None => tracing::warn!(routing_key = returned.routing_key, "a message came back that is no request"),
+    }
+}
+
+/// Notes when the broker blocks publishers, and when it does no more.
+async fn watch_blocks(link: Arc<Link>, events: impl Stream<Item = lapin::Event>) {
+    let mut events = std::pin::pin!(events);
+    loop {
+        let event = tokio::select! {
+            () = link.lost() => return,
+            event = events.next() => event,
+        };
+        match event {
+            Some(lapin::Event::ConnectionBlocked(reason)) => {
+                tracing::warn!(reason, "the broker blocks publishers");
+                link.set_blocked(Some(reason));
+            }
+            Some(lapin::Event::ConnectionUnblocked) => {
+                tracing::info!("the broker does not block publishers any more");
+                link.set_blocked(None);
+            }
+            Some(_) => {}
+            None => return,
+        }
+    }
+}

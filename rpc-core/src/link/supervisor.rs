@@ -1,0 +1,220 @@
+//! Keeps a link up: connects, notices the loss, and connects again, to whichever of the addresses answers.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::StreamExt;
+use lapin::Consumer;
+use tokio::sync::watch;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::Link;
+use crate::{
+    amqp,
+    client::{ClientOptions, ReconnectOptions},
+    error::{BrokerError, ConnectError},
+    wire::Answer,
+};
+
+/// The links of a client, one after another.
+#[derive(Debug)]
+pub(crate) struct Links {
+    state: watch::Receiver<State>,
+    stop: CancellationToken,
+    /// Stops the supervisor with the last clone of the client.
+    _dropped: DropGuard,
+}
+
+#[derive(Clone, Debug)]
+enum State {
+    Up(Arc<Link>),
+    Down,
+    /// Closed, or given up.
+    Ended(Option<BrokerError>),
+}
+
+/// There will be no link any more: the client was closed, or the broker given up.
+#[derive(Clone, Debug)]
+pub(crate) struct LinksEnded(pub(crate) Option<BrokerError>);
+
+impl Links {
+    /// Connects, and keeps connected.
+    pub(crate) async fn start(urls: &str, options: &ClientOptions) -> Result<Self, ConnectError> {
+        let connector = Connector {
+            addresses: amqp::Address::parse_all(urls)?,
+            greeting: amqp::Greeting {
+                name: options.name.clone(),
+                heartbeat: options.heartbeat,
+                tls: options.tls.clone(),
+            },
+            timeout: options.connect_timeout,
+        };
+        let (link, replies) = connector.connect().await?;
+        let stop = CancellationToken::new();
+        let (state_tx, state) = watch::channel(State::Up(Arc::clone(&link)));
+        let supervisor = Supervisor { connector, reconnect: options.reconnect, state: state_tx, stop: stop.clone() };
+        tokio::spawn(supervisor.run(link, replies));
+        Ok(Self { state, _dropped: stop.clone().drop_guard(), stop })
+    }
+
+    /// The link, as soon as there is one.
+    ///
+    /// Cancel safe.
+    pub(crate) async fn up(&self) -> Result<Arc<Link>, LinksEnded> {
+        if let State::Up(link) = &*self.state.borrow()
+            && !link.is_lost()
+        {
+            return Ok(Arc::clone(link));
+        }
+        let mut state = self.state.clone();
+        let state = state.wait_for(|state| match state {
+            State::Up(link) => !link.is_lost(),
+            State::Down => false,
+            State::Ended(_) => true,
+        });
+        match state.await.as_deref() {
+            Ok(State::Up(link)) => Ok(Arc::clone(link)),
+            Ok(State::Ended(source)) => Err(LinksEnded(source.clone())),
+            // The supervisor says that it ends before it does.
+            Ok(State::Down) | Err(_) => Err(LinksEnded(None)),
+        }
+    }
+
+    /// The link, if there is one now.
+    pub(crate) fn now(&self) -> Option<Arc<Link>> {
+        match &*self.state.borrow() {
+            State::Up(link) if !link.is_lost() => Some(Arc::clone(link)),
+            _ => None,
+        }
+    }
+
+    /// Waits until there will be no link any more.
+    pub(crate) async fn ended(&self) {
+        // An error means that the supervisor has ended.
+        let _ = self.state.clone().wait_for(|state| matches!(state, State::Ended(_))).await;
+    }
+
+    /// Closes the connection in order, and waits for it.
+    pub(crate) async fn close(&self) {
+        self.stop.cancel();
+        self.ended().await;
+    }
+}
+
+/// Knows how to open a link.
+struct Connector {
+    addresses: Vec<amqp::Address>,
+    greeting: amqp::Greeting,
+    /// For each address.
+    timeout: Duration,
+}
+
+impl Connector {
+    /// Tries each address once.
+    async fn connect(&self) -> Result<(Arc<Link>, Consumer), ConnectError> {
+        let mut refused = None;
+        for address in &self.addresses {
+            let error = match tokio::time::timeout(self.timeout, Link::open(address, &self.greeting)).await {
+                Ok(Ok(opened)) => return Ok(opened),
+                Ok(Err(source)) => ConnectError::Unreachable { address: address.host_and_port(), source },
+                Err(_) => ConnectError::TimedOut { address: address.host_and_port() },
+            };
+            refused.get_or_insert(error);
+        }
+        Err(refused.expect("a text that is split has one part at least"))
+    }
+}
+
+struct Supervisor {
+    connector: Connector,
+    reconnect: ReconnectOptions,
+    state: watch::Sender<State>,
+    stop: CancellationToken,
+}
+
+impl Supervisor {
+    async fn run(self, mut link: Arc<Link>, mut replies: Consumer) {
+        loop {
+            let source = tokio::select! {
+                () = self.stop.cancelled() => None,
+                () = link.broken.cancelled() => None,
+                source = read(&link, &mut replies) => source,
+            };
+            if !self.stop.is_cancelled() {
+                tracing::warn!(
+                    source = source.as_ref().map(tracing::field::display),
+                    "the connection to the broker is lost"
+                );
+                self.state.send_replace(State::Down);
+            }
+            link.lose(source.as_ref());
+            // Explicitly, while the consumer is alive: what lapin closes by itself on drop may run into a state error,
+            // and it takes those for errors of the connection.
+            let closing = close(Arc::clone(&link), replies);
+            if self.stop.is_cancelled() {
+                closing.await;
+                break self.end(source);
+            }
+            tokio::spawn(closing);
+            match self.connect_again().await {
+                Ok(opened) => (link, replies) = opened,
+                Err(error) => break self.end(error.or(source)),
+            }
+            tracing::info!("connected to the broker again");
+            self.state.send_replace(State::Up(Arc::clone(&link)));
+        }
+    }
+
+    fn end(&self, source: Option<BrokerError>) {
+        self.state.send_replace(State::Ended(source));
+    }
+
+    /// Tries until it works, as often as is allowed.
+    async fn connect_again(&self) -> Result<(Arc<Link>, Consumer), Option<BrokerError>> {
+        let mut last = None;
+        for attempt in 0..self.reconnect.attempts_max {
+            let pause = self.reconnect.pause_before(attempt, fastrand::f64());
+            let connecting = async {
+                tokio::time::sleep(pause).await;
+                self.connector.connect().await
+            };
+            let error = tokio::select! {
+                () = self.stop.cancelled() => return Err(last),
+                opened = connecting => match opened {
+                    Ok(opened) => return Ok(opened),
+                    Err(error) => error,
+                },
+            };
+            tracing::debug!(attempt, %error, "not connected");
+            if let ConnectError::Unreachable { source, .. } = error {
+                last = Some(source);
+            }
+        }
+        tracing::error!(attempts = self.reconnect.attempts_max, "the broker is given up");
+        Err(last)
+    }
+}
+
+async fn close(link: Arc<Link>, replies: Consumer) {
+    link.close().await;
+    drop(replies);
+}
+
+/// Hands replies to their calls until there can be no more.
+async fn read(link: &Link, replies: &mut Consumer) -> Option<BrokerError> {
+    while let Some(reply) = replies.next().await {
+        let reply = match reply {
+            Ok(reply) => reply,
+            Err(error) => return Some(error.into()),
+        };
+        let number = reply.properties.correlation_id().as_ref().and_then(|id| link.pending.number(id.as_str()));
+        match number {
+            Some(number) => {
+                if !link.pending.end(number, Ok(Answer::read(&reply.properties, reply.data))) {
+                    tracing::debug!("a reply came after its call had ended");
+                }
+            }
+            None => tracing::warn!("a reply came without a correlation id of ours"),
+        }
+    }
+    None
+}

@@ -1,0 +1,191 @@
+//! Settling deliveries: each once, and together where AMQP can.
+//!
+//! A delivery is settled by consuming its [`Unsettled`]. What has been settled since the last look goes to the broker as
+//! one `basic.ack` with `multiple`, as far as no earlier delivery is open.
+
+use std::collections::VecDeque;
+
+use tokio::sync::mpsc;
+use tokio_util::task::task_tracker::TaskTrackerToken;
+
+/// How a delivery ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Settle {
+    /// It is done with.
+    Ack,
+    /// It goes back to its queue.
+    PutBack,
+    /// It is dropped, or dead-lettered.
+    Reject,
+}
+
+/// A delivery that is not settled. Dropped, it stays so, and the broker hands it out again when its channel closes.
+#[derive(Debug)]
+pub(crate) struct Unsettled {
+    tag: u64,
+    orders: mpsc::UnboundedSender<Order>,
+    /// What waits for the handlers waits for this, too.
+    token: TaskTrackerToken,
+}
+
+/// What shall become of a delivery. Unbounded as a channel: the prefetch bounds how many there are.
+#[derive(Debug)]
+pub(super) struct Order {
+    pub(super) tag: u64,
+    pub(super) settle: Settle,
+    /// Let go of when the broker has been told.
+    pub(super) _token: TaskTrackerToken,
+}
+
+impl Unsettled {
+    pub(super) fn new(tag: u64, orders: mpsc::UnboundedSender<Order>, token: TaskTrackerToken) -> Self {
+        Self { tag, orders, token }
+    }
+
+    pub(crate) fn settle(self, settle: Settle) {
+        // An error means that the channel is gone: the broker hands the delivery out again.
+        let _ = self.orders.send(Order { tag: self.tag, settle, _token: self.token });
+    }
+}
+
+/// What is to be told to the broker: with `multiple`, about this delivery and all before it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Command<A> {
+    pub(super) delivery: A,
+    pub(super) settle: Settle,
+    pub(super) multiple: bool,
+}
+
+/// The deliveries of a channel that are not settled, in their order. No I/O.
+#[derive(Debug)]
+pub(super) struct Window<A> {
+    deliveries: VecDeque<Entry<A>>,
+}
+
+#[derive(Debug)]
+struct Entry<A> {
+    tag: u64,
+    /// None once the broker has been told.
+    delivery: Option<A>,
+    settle: Option<Settle>,
+}
+
+impl<A> Default for Window<A> {
+    fn default() -> Self {
+        Self { deliveries: VecDeque::new() }
+    }
+}
+
+impl<A> Window<A> {
+    /// A delivery came. Tags rise.
+    pub(super) fn arrived(&mut self, tag: u64, delivery: A) {
+        self.deliveries.push_back(Entry { tag, delivery: Some(delivery), settle: None });
+    }
+
+    /// What shall become of a delivery; [`take`](Self::take) says it to the broker.
+    pub(super) fn settle(&mut self, tag: u64, settle: Settle) {
+        if let Ok(index) = self.deliveries.binary_search_by_key(&tag, |entry| entry.tag) {
+            self.deliveries[index].settle = Some(settle);
+        }
+    }
+
+    /// What is to be told to the broker about all that was settled since the last time.
+    pub(super) fn take(&mut self) -> Vec<Command<A>> {
+        let mut commands = Vec::new();
+        let mut run = 0;
+        // From the front, while nothing is open: acks run together.
+        while let Some(front) = self.deliveries.front()
+            && let Some(settle) = front.settle
+        {
+            let Some(Entry { delivery: Some(delivery), .. }) = self.deliveries.pop_front() else { continue };
+            match commands.last_mut() {
+                Some(last) if settle == Settle::Ack && run > 0 => *last = Command { delivery, settle, multiple: true },
+                _ => commands.push(Command { delivery, settle, multiple: false }),
+            }
+            run = if settle == Settle::Ack { run + 1 } else { 0 };
+        }
+        // Behind an open one: one by one, for its sake.
+        for entry in &mut self.deliveries {
+            if let Some(settle) = entry.settle
+                && let Some(delivery) = entry.delivery.take()
+            {
+                commands.push(Command { delivery, settle, multiple: false });
+            }
+        }
+        commands
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn settled(window: &mut Window<u64>, tags: &[u64]) -> Vec<Command<u64>> {
+        tags.iter().for_each(|tag| window.settle(*tag, Settle::Ack));
+        window.take()
+    }
+
+    fn window(tags: std::ops::RangeInclusive<u64>) -> Window<u64> {
+        let mut window = Window::default();
+        tags.for_each(|tag| window.arrived(tag, tag));
+        window
+    }
+
+    fn ack(delivery: u64, multiple: bool) -> Command<u64> {
+        Command { delivery, settle: Settle::Ack, multiple }
+    }
+
+    #[test]
+    fn what_is_settled_from_the_front_is_acked_at_once() {
+        let mut window = window(1..=5);
+        assert_eq!(settled(&mut window, &[3, 1, 2]), [ack(3, true)]);
+        assert_eq!(settled(&mut window, &[4]), [ack(4, false)]);
+        assert_eq!(settled(&mut window, &[]), []);
+    }
+
+    #[test]
+    fn an_open_delivery_is_never_acked_with_those_behind_it() {
+        let mut window = window(1..=4);
+        assert_eq!(settled(&mut window, &[2, 4]), [ack(2, false), ack(4, false)]);
+        assert_eq!(settled(&mut window, &[1]), [ack(1, false)], "2 is told already");
+        assert_eq!(settled(&mut window, &[3]), [ack(3, false)]);
+    }
+
+    #[test]
+    fn a_rejected_one_stands_for_itself() {
+        let mut window = window(1..=5);
+        window.settle(3, Settle::Reject);
+        let commands = settled(&mut window, &[1, 2, 4, 5]);
+        let reject = Command { delivery: 3, settle: Settle::Reject, multiple: false };
+        assert_eq!(commands, [ack(2, true), reject, ack(5, true)]);
+    }
+
+    proptest! {
+        #[test]
+        fn each_is_settled_once_and_as_it_was_asked(
+            how in proptest::collection::vec((0..3_u8, 0..4_u8), 1..60),
+        ) {
+            let mut window = window(1..=how.len() as u64);
+            let mut told = std::collections::BTreeMap::new();
+            for round in 0..4 {
+                for (tag, (settle, _)) in (1..).zip(&how).filter(|(_, (_, at))| *at == round) {
+                    window.settle(tag, [Settle::Ack, Settle::PutBack, Settle::Reject][usize::from(*settle)]);
+                }
+                for Command { delivery, settle, multiple } in window.take() {
+                    let first = if multiple { 1 } else { delivery };
+                    for tag in first..=delivery {
+                        // `multiple` says nothing about what was settled before.
+                        let before = told.entry(tag).or_insert(settle);
+                        prop_assert!(multiple || *before == settle);
+                    }
+                }
+            }
+            for (tag, (settle, _)) in (1..).zip(&how) {
+                let asked = [Settle::Ack, Settle::PutBack, Settle::Reject][usize::from(*settle)];
+                prop_assert_eq!(told.get(&tag), Some(&asked));
+            }
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Methods whose work is done once: rows 6 and 10 of the table of faults, on a store in memory.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
+
+use futures::future::join_all;
+use warren_rpc::{
+    CallError, CallOptions, Code, Context, Effect, MemoryReplyStore, MemoryTransaction, Method, MethodOptions,
+    ServeOptions, Service, Status,
+};
+
+use super::harness::{PATIENCE, broker, client, soon, within};
+
+/// Counts, and answers how often it has.
+struct Count;
+
+impl Method for Count {
+    const NAME: &'static str = "test.count";
+    const EFFECT: Effect = Effect::Once;
+    type Request = u32;
+    type Reply = u32;
+}
+
+async fn count(
+    counted: Arc<AtomicU32>,
+    _: Context,
+    transaction: MemoryTransaction,
+    number: u32,
+) -> Result<(u32, MemoryTransaction), Status> {
+    tokio::task::yield_now().await;
+    match number {
+        0 => Err(Status::invalid_argument("nothing to count")),
+        number => Ok((counted.fetch_add(number, Ordering::SeqCst) + number, transaction)),
+    }
+}
+
+fn service() -> (Service<AtomicU32>, Arc<AtomicU32>) {
+    let counted = Arc::new(AtomicU32::new(0));
+    let store = Arc::new(MemoryReplyStore::default());
+    let options = MethodOptions { prefetch: 16 };
+    (Service::new("test", "1.0.0", Arc::clone(&counted)).once::<Count, _, _, _>(options, store, count), counted)
+}
+
+fn called(call_id: &str) -> CallOptions {
+    CallOptions { call_id: Some(call_id.to_owned()), ..within(PATIENCE) }
+}
+
+#[tokio::test]
+async fn a_repeat_gets_the_stored_answer_even_at_the_same_time() {
+    let Some(broker) = broker("once-repeat").await else { return };
+    let (service, counted) = service();
+    let server = client(&broker.url).await;
+    let _one = service.serve(&server, ServeOptions::default()).await.unwrap();
+    let _other = service.serve(&server, ServeOptions::default()).await.unwrap();
+    let caller = client(&broker.url).await;
+    let answers = join_all((0..20).map(|_| caller.call_with::<Count>(&1, called("the same")))).await;
+    assert!(answers.into_iter().all(|answer| answer.unwrap() == 1));
+    assert_eq!(caller.call_with::<Count>(&1, called("the same")).await.unwrap(), 1);
+    assert_eq!(counted.load(Ordering::SeqCst), 1);
+    assert_eq!(caller.call_with::<Count>(&1, called("another")).await.unwrap(), 2);
+}
+
+#[tokio::test]
+async fn the_same_id_with_another_body_is_refused() {
+    let Some(broker) = broker("once-other-body").await else { return };
+    let (service, counted) = service();
+    let server = client(&broker.url).await;
+    let _running = service.serve(&server, ServeOptions::default()).await.unwrap();
+    assert_eq!(server.call_with::<Count>(&1, called("the same")).await.unwrap(), 1);
+    let error = server.call_with::<Count>(&2, called("the same")).await.unwrap_err();
+    assert!(matches!(&error, CallError::Status(status) if status.code == Code::FailedPrecondition), "{error}");
+    assert_eq!(counted.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_status_that_no_retry_can_change_is_remembered() {
+    let Some(broker) = broker("once-status").await else { return };
+    let (service, _) = service();
+    let server = client(&broker.url).await;
+    let _running = service.serve(&server, ServeOptions::default()).await.unwrap();
+    for _ in 0..2 {
+        let error = server.call_with::<Count>(&0, called("none")).await.unwrap_err();
+        assert_eq!(error.to_string(), "invalid_argument: nothing to count");
+    }
+}
+
+#[tokio::test]
+async fn a_reply_that_is_lost_is_got_by_the_retry() {
+    let Some(broker) = broker("once-lost-reply").await else { return };
+    let (service, counted) = service();
+    let _running = service.serve(&client(&broker.url).await, ServeOptions::default()).await.unwrap();
+    let caller = client(&broker.url).await;
+    if !broker.lose_next_delivery(&caller.callback_queue().unwrap()) {
+        return;
+    }
+    let short = CallOptions { deadline: std::time::Duration::from_millis(300), ..called("lost") };
+    let error = caller.call_with::<Count>(&1, short).await.unwrap_err();
+    assert!(matches!(&error, CallError::Status(status) if status.code == Code::DeadlineExceeded), "{error}");
+    let again = soon("the retry", caller.call_with::<Count>(&1, called("lost"))).await;
+    assert_eq!((again.unwrap(), counted.load(Ordering::SeqCst)), (1, 1));
+}

@@ -1,0 +1,120 @@
+//! A connection, a queue or a broker that is lost, and comes back: rows 1, 2 and 17 of the table of faults.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::future::join_all;
+use tokio::sync::mpsc;
+use warren_rpc::{CallError, Client, ClientOptions, Context, Method, ServeOptions, Service, Status};
+use warren_testing::{OwnOptions, TestBroker, own_broker};
+
+use super::harness::{Careful, PATIENCE, Work, broker, client, eventually, foreign, soon, within};
+
+/// Says that it has begun, and waits to be let go.
+struct Gate {
+    begun: mpsc::UnboundedSender<u32>,
+    go: tokio::sync::Semaphore,
+}
+
+async fn wait(gate: Arc<Gate>, _: Context, number: u32) -> Result<String, Status> {
+    gate.begun.send(number).unwrap();
+    gate.go.acquire().await.unwrap().forget();
+    Ok(format!("done {number}"))
+}
+
+/// A service with one method that may run again, and one that must not.
+fn service() -> (Service<Gate>, Arc<Gate>, mpsc::UnboundedReceiver<u32>) {
+    let (begun, begun_rx) = mpsc::unbounded_channel();
+    let gate = Arc::new(Gate { begun, go: tokio::sync::Semaphore::new(0) });
+    let service =
+        Service::new("test", "1.0.0", Arc::clone(&gate)).method::<Work, _, _>(wait).method::<Careful, _, _>(wait);
+    (service, gate, begun_rx)
+}
+
+async fn calls<M: Method<Request = u32, Reply = String>>(client: Client) -> Vec<Result<String, CallError>> {
+    join_all((0..10).map(|number| {
+        let client = client.clone();
+        async move { client.call_with::<M>(&number, within(PATIENCE)).await }
+    }))
+    .await
+}
+
+/// Ten calls of each kind are being handled when `fault` happens.
+async fn calls_in_flight_survive_as_their_effect_allows(broker: &TestBroker, fault: impl AsyncFn(&TestBroker)) {
+    let (service, gate, mut begun) = service();
+    let (server, caller) = (client(&broker.url).await, client(&broker.url).await);
+    let options = ServeOptions { prefetch: 100, ..ServeOptions::default() };
+    let _running = service.serve(&server, options).await.unwrap();
+    let repeatable = tokio::spawn(calls::<Work>(caller.clone()));
+    let careful = tokio::spawn(calls::<Careful>(caller.clone()));
+    for _ in 0..20 {
+        soon("all calls are handled", begun.recv()).await.unwrap();
+    }
+
+    fault(broker).await;
+    for outcome in soon("the calls that must not run twice end", careful).await.unwrap() {
+        assert!(matches!(outcome, Err(CallError::ConnectionLost { .. })), "{outcome:?}");
+    }
+    // All that have begun by now, once or twice, and all that will.
+    gate.go.add_permits(1000);
+    for (number, outcome) in soon("the others are answered", repeatable).await.unwrap().into_iter().enumerate() {
+        assert_eq!(outcome.unwrap(), format!("done {number}"));
+    }
+    let later = caller.call_with::<Careful>(&99, within(PATIENCE));
+    assert_eq!(soon("a new call works without a restart of either side", later).await.unwrap(), "done 99");
+    assert_eq!(caller.in_flight(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_the_broker_restarts_what_may_run_again_is_answered_and_the_rest_is_told() {
+    let Some(broker) = own_broker(OwnOptions::default()).await else { return };
+    calls_in_flight_survive_as_their_effect_allows(&broker, async |broker| broker.restart().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_connections_are_cut_what_may_run_again_is_answered_and_the_rest_is_told() {
+    let Some(broker) = own_broker(OwnOptions::default()).await else { return };
+    calls_in_flight_survive_as_their_effect_allows(&broker, async |broker| broker.cut_connections().await).await;
+}
+
+#[tokio::test]
+async fn a_call_without_a_broker_waits_for_it_and_ends_unavailable_at_its_deadline() {
+    let Some(mut broker) = own_broker(OwnOptions::default()).await else { return };
+    let caller = client(&broker.url).await;
+    broker.kill().await;
+    eventually("the loss is noticed", || async { !caller.is_connected() }).await;
+    let error = caller.call_with::<Work>(&1, within(Duration::from_millis(200))).await.unwrap_err();
+    assert_eq!(error.to_string(), "unavailable: no broker answers");
+}
+
+#[tokio::test]
+async fn a_queue_that_is_deleted_is_declared_and_consumed_again() {
+    let Some(broker) = broker("deleted-queue").await else { return };
+    let (service, gate, _begun) = service();
+    gate.go.add_permits(100);
+    let server = client(&broker.url).await;
+    let _running = service.serve(&server, ServeOptions::default()).await.unwrap();
+    assert_eq!(server.call::<Work>(&1).await.unwrap(), "done 1");
+    let channel = foreign(&broker.url).await;
+    for number in 2..5 {
+        channel.queue_delete("test.work".into(), Default::default()).await.unwrap();
+        eventually("it is served again", || async {
+            let answer = server.call_with::<Work>(&number, within(PATIENCE)).await;
+            answer.is_ok_and(|answer| answer == format!("done {number}"))
+        })
+        .await;
+    }
+    assert_eq!(server.call::<Careful>(&9).await.unwrap(), "done 9", "the other method was not disturbed");
+}
+
+#[tokio::test]
+async fn addresses_are_tried_in_turn() {
+    let Some(broker) = broker("addresses-in-turn").await else { return };
+    let (service, gate, _begun) = service();
+    gate.go.add_permits(100);
+    let _running = service.serve(&client(&broker.url).await, ServeOptions::default()).await.unwrap();
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let caller = client(&format!("amqp://{nobody}, {}", broker.url)).await;
+    assert_eq!(caller.call::<Work>(&1).await.unwrap(), "done 1");
+    let all_wrong = Client::connect(&format!("amqp://{nobody},amqp://{nobody}"), ClientOptions::default()).await;
+    assert!(all_wrong.unwrap_err().to_string().contains(&nobody.to_string()));
+}
