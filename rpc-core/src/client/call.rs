@@ -126,10 +126,11 @@ impl Call<'_> {
             return Err(Status::unavailable(format!("the broker blocks publishers: {reason}")).into());
         }
         let mut pending = link.pending.begin()?;
+        let correlation_id = pending.correlation_id();
         let remaining = self.ends_at.saturating_duration_since(Instant::now());
         let scope = self.client.scope.as_deref();
         let properties = RequestHead {
-            correlation_id: pending.correlation_id(),
+            correlation_id: correlation_id.clone(),
             call_id: self.call_id.clone(),
             reply_to: &link.callback_queue,
             app_id: &self.client.inner.app_id,
@@ -149,7 +150,6 @@ impl Call<'_> {
             body: self.body.clone(),
             receipt: Receipt::Call(pending.number(), Arc::clone(&link.pending)),
         };
-        let correlation_id = pending.correlation_id();
         let (method, ends_at) = (self.method.name, self.ends_at);
         let mut cancel = CancelOnDrop { link, method, correlation_id, ends_at, armed: true };
         let answered = async {

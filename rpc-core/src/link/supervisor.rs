@@ -60,10 +60,8 @@ impl Links {
     ///
     /// Cancel safe.
     pub(crate) async fn up(&self) -> Result<Arc<Link>, LinksEnded> {
-        if let State::Up(link) = &*self.state.borrow()
-            && !link.is_lost()
-        {
-            return Ok(Arc::clone(link));
+        if let Some(link) = self.now() {
+            return Ok(link);
         }
         let mut state = self.state.clone();
         let state = state.wait_for(|state| match state {

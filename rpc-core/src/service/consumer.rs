@@ -17,7 +17,6 @@ use super::{
 };
 use crate::{
     amqp,
-    client::Client,
     error::{BrokerError, NameError, ServeError},
     link::{Link, LinksEnded},
     publisher::Publisher,
@@ -55,7 +54,6 @@ pub(super) struct EndpointConsumer {
     pub(super) names: Names,
     /// Not 0.
     pub(super) prefetch: u16,
-    pub(super) client: Client,
     pub(super) handlers: TaskTracker,
     pub(super) stop: Stop,
 }
@@ -80,7 +78,7 @@ impl EndpointConsumer {
     /// Declares the queue and consumes it, on a channel of its own: an error of one endpoint leaves the others.
     pub(super) async fn open(&self) -> Result<Session, ServeError> {
         let refused = |source| ServeError::Declare { queue: self.names.queue.to_string(), source };
-        let link = self.client.links().up().await.map_err(|LinksEnded(_)| ServeError::ConnectionLost)?;
+        let link = self.shared.client.links().up().await.map_err(|LinksEnded(_)| ServeError::ConnectionLost)?;
         let replies = link.replies().await.map_err(refused)?.clone();
         let channel = link.channel().await.map_err(refused)?;
         let deliveries = self.consume(&channel).await.map_err(refused)?;
@@ -98,7 +96,7 @@ impl EndpointConsumer {
 
     /// Consumes until the instance stops, or what is lost cannot be made again: then the reason.
     pub(super) async fn run(self, mut session: Session) -> Option<ServeError> {
-        let mut reopen = Reopen::new(self.client.options().reconnect, self.stop.clone());
+        let mut reopen = Reopen::new(self.shared.client.options().reconnect, self.stop.clone());
         loop {
             match self.consume_until_over(&mut session).await {
                 Over::Stopped => break self.finish(session).await,

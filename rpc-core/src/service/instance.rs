@@ -139,7 +139,6 @@ impl Running {
             names: Names::of(endpoint, &self.instance)?,
             // 0 would be "without a limit".
             prefetch: endpoint.prefetch.unwrap_or(options.prefetch).max(1),
-            client: client.clone(),
             handlers: self.handlers.clone(),
             stop: self.stop.clone(),
         })
