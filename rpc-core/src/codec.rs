@@ -142,7 +142,7 @@ fn trailing(bytes: u64) -> DecodeError {
 }
 
 /// How deep arrays and objects are nested: a scan, so that hostile depth never reaches a recursive reader.
-fn json_depth(body: &[u8]) -> usize {
+pub(crate) fn json_depth(body: &[u8]) -> usize {
     let (mut depth, mut deepest) = (0_usize, 0);
     let (mut in_string, mut escaped) = (false, false);
     for &byte in body {

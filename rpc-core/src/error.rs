@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::{codec::EncodeError, status::Status};
+use crate::{
+    codec::EncodeError,
+    status::{Retry, Status},
+};
 
 /// What AMQP itself said when something failed: the source of the errors below.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -48,21 +51,26 @@ pub enum ConnectError {
     },
 }
 
-/// Why a call has no reply.
+/// Why a call has no reply. What may have happened on the other side is told by [`may_have_run`](Self::may_have_run),
+/// whether to try again by [`retry`](Self::retry).
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CallError {
-    /// The service said so; or, for `deadline_exceeded`, the caller's own clock did. What may have happened on the
-    /// other side is the [`Code`](crate::Code)'s to say.
+    /// The service said so; or the caller's own side did: `deadline_exceeded` when the time was up, `unavailable` when
+    /// the broker takes no requests, `cancelled` in a handler that was. What may have happened on the other side is the
+    /// status's to say: [`Status::may_have_run`].
     #[error(transparent)]
     Status(#[from] Status),
-    /// No queue of the method's name: nobody ever served it here. Nothing happened.
+    /// No queue of the method's name: nobody ever served it here. Nothing happened. Trying again helps when somebody
+    /// does.
     #[error("no service has declared {method}")]
     Unroutable {
         /// The method called.
         method: String,
     },
-    /// The connection to the broker was lost before the reply came. The work may have happened, or may yet.
+    /// The connection to the broker was lost before the reply came, and the method does not say that it may run again;
+    /// or it does, and no attempt inside the deadline found out. The work may have happened, or may yet. Trying again
+    /// with the same call id is right for a `Once` or `Repeatable` method, and for no other.
     #[error("the connection to the broker was lost: the outcome of the call is unknown")]
     ConnectionLost {
         /// What AMQP said, if anything.
@@ -73,7 +81,31 @@ pub enum CallError {
     Rejected(#[from] RejectReason),
 }
 
-/// Why a request was not accepted.
+impl CallError {
+    /// Whether the work may have happened on the other side, or may yet. If not, it is certain that it has not.
+    #[must_use]
+    pub fn may_have_run(&self) -> bool {
+        match self {
+            Self::Status(status) => status.may_have_run(),
+            Self::ConnectionLost { .. } => true,
+            Self::Unroutable { .. } | Self::Rejected(_) => false,
+        }
+    }
+
+    /// Whether trying again, later, can help, and how. Inside the deadline the client has tried as
+    /// [`RetryPolicy`](crate::RetryPolicy) says, except after [`RejectReason::InFlightLimit`].
+    #[must_use]
+    pub fn retry(&self) -> Retry {
+        match self {
+            Self::Status(status) => status.retry(),
+            Self::ConnectionLost { .. } => Retry::OnlyIdempotent,
+            Self::Rejected(RejectReason::InFlightLimit { .. } | RejectReason::Broker) => Retry::SameCall,
+            Self::Unroutable { .. } | Self::Rejected(_) => Retry::Never,
+        }
+    }
+}
+
+/// Why a request was not accepted: nothing happened.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RejectReason {
@@ -161,4 +193,49 @@ pub enum ServeError {
         /// What AMQP said, if anything.
         source: Option<BrokerError>,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::status::{Code, MayHaveRun};
+
+    /// The table of the design: what may have happened, and what may be tried again.
+    #[test]
+    fn each_end_of_a_call_says_what_may_have_happened_and_whether_to_try_again() {
+        let status = |code| CallError::from(Status::new(code, ""));
+        let nothing_was_done = [
+            (status(Code::InvalidArgument), Retry::Never),
+            (status(Code::NotFound), Retry::Never),
+            (status(Code::AlreadyExists), Retry::Never),
+            (status(Code::FailedPrecondition), Retry::Never),
+            (status(Code::PermissionDenied), Retry::Never),
+            (status(Code::Unimplemented), Retry::Never),
+            (status(Code::Unavailable), Retry::SameCall),
+            (status(Code::ResourceExhausted), Retry::SameCall),
+            (status(Code::Aborted), Retry::SameCall),
+            (CallError::Unroutable { method: String::new() }, Retry::Never),
+            (RejectReason::InFlightLimit { in_flight_max: 1 }.into(), Retry::SameCall),
+            (RejectReason::Broker.into(), Retry::SameCall),
+            (
+                RejectReason::BodyTooLarge { method: String::new(), body_bytes: 2, body_bytes_max: 1 }.into(),
+                Retry::Never,
+            ),
+            (RejectReason::Name(NameError { what: "call id", bytes: 0 }).into(), Retry::Never),
+        ];
+        let may_have_run = [
+            (status(Code::Internal), Retry::Never),
+            (status(Code::DeadlineExceeded), Retry::OnlyIdempotent),
+            (status(Code::Cancelled), Retry::OnlyIdempotent),
+            (Status::unavailable("").with_detail(&MayHaveRun(true)).into(), Retry::OnlyIdempotent),
+            (Status::not_found("").with_detail(&MayHaveRun(true)).into(), Retry::Never),
+            (CallError::ConnectionLost { source: None }, Retry::OnlyIdempotent),
+        ];
+        for (error, retry) in nothing_was_done {
+            assert_eq!((error.may_have_run(), error.retry()), (false, retry), "{error:?}");
+        }
+        for (error, retry) in may_have_run {
+            assert_eq!((error.may_have_run(), error.retry()), (true, retry), "{error:?}");
+        }
+    }
 }

@@ -73,5 +73,5 @@ pub use once::{
     StoredAnswer,
 };
 pub use service::{MethodOptions, OneWayRetries, Running, ServeOptions, Service};
-pub use status::{Code, Retry, Status, UnknownCode};
+pub use status::{BadField, BadFields, Code, Detail, Details, MayHaveRun, Retry, RetryAfter, Status, UnknownCode};
 pub use trace::TraceContext;

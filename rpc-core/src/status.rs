@@ -3,9 +3,18 @@
 //! The codes are gRPC's, as far as they make sense here, with gRPC's meanings
 //! (<https://grpc.io/docs/guides/status-codes/>).
 
+mod details;
+mod standard;
+
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
+
+pub use self::{
+    details::{Detail, Details},
+    standard::{BadField, BadFields, MayHaveRun, RetryAfter},
+};
+use crate::codec::DecodeError;
 
 /// Why a call failed, as the other side sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -125,13 +134,11 @@ pub struct Status {
     pub code: Code,
     /// Why, for people: in lower case, without a full stop.
     pub message: String,
-    /// More for programs, in a form that the method documents.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub details: Option<serde_json::Value>,
+    /// More for programs: the standard ones ([`BadFields`], [`RetryAfter`], [`MayHaveRun`]), and those that the method
+    /// documents.
+    #[serde(default, skip_serializing_if = "Details::is_empty")]
+    pub details: Details,
 }
-
-/// In the details of a status that does not say that nothing was done.
-const MAY_HAVE_RUN: &str = "may_have_run";
 
 macro_rules! constructors {
     ($($name:ident => $code:ident),+ $(,)?) => {$(
@@ -147,25 +154,56 @@ impl Status {
     /// A status without details.
     #[must_use]
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), details: None }
+        Self { code, message: message.into(), details: Details::default() }
     }
 
-    /// The same status with details.
+    /// The same status with a detail, in place of one of the same name.
+    ///
+    /// A detail that JSON cannot have (a map whose keys are no texts), or that nests deeper than 29, is left out, and a
+    /// log line says so. A status that is larger than its method's bodies may be is sent without its details.
     #[must_use]
-    pub fn with_details(mut self, details: serde_json::Value) -> Self {
-        self.details = Some(details);
+    pub fn with_detail<D: Detail>(mut self, detail: &D) -> Self {
+        self.details.insert(detail);
         self
     }
 
-    /// For a request that an instance had and did not settle, of a method that must not run twice.
-    pub(crate) fn may_have_run(method: &str) -> Self {
-        Self::unavailable(format!("an instance of {method} had this request and is gone: it may have run"))
-            .with_details(serde_json::json!({ MAY_HAVE_RUN: true }))
+    /// A detail of the status; none if it has none of this name.
+    ///
+    /// # Errors
+    ///
+    /// What is there under this name is something else.
+    #[must_use]
+    pub fn detail<D: Detail>(&self) -> Option<Result<D, DecodeError>> {
+        self.details.get()
     }
 
-    /// Whether trying again could do the work twice, whatever the code says.
-    pub(crate) fn is_may_have_run(&self) -> bool {
-        self.details.as_ref().is_some_and(|details| details[MAY_HAVE_RUN] == true)
+    /// Whether the work may have happened on the other side.
+    ///
+    /// It may with `deadline_exceeded` and `cancelled`, after which it goes on for a while; with `internal`, for a
+    /// handler may have begun before it failed; and with the detail [`MayHaveRun`]. Any other code is a service's word
+    /// that nothing was done.
+    #[must_use]
+    pub fn may_have_run(&self) -> bool {
+        matches!(self.code, Code::DeadlineExceeded | Code::Cancelled | Code::Internal) || self.says_may_have_run()
+    }
+
+    /// Whether trying again can help, and how: as [`Code::retry`], unless the work may have happened.
+    #[must_use]
+    pub fn retry(&self) -> Retry {
+        match self.code.retry() {
+            Retry::SameCall if self.says_may_have_run() => Retry::OnlyIdempotent,
+            retry => retry,
+        }
+    }
+
+    fn says_may_have_run(&self) -> bool {
+        matches!(self.detail(), Some(Ok(MayHaveRun(true))))
+    }
+
+    /// For a request that an instance had and did not settle, of a method that must not run twice.
+    pub(crate) fn lost_by_an_instance(method: &str) -> Self {
+        Self::unavailable(format!("an instance of {method} had this request and is gone: it may have run"))
+            .with_detail(&MayHaveRun(true))
     }
 
     constructors! {

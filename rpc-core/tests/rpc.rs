@@ -22,4 +22,5 @@ mod rpc {
     mod routing;
     mod serving;
     mod shutdown;
+    mod told;
 }

@@ -8,14 +8,14 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tracing::Instrument;
 use uuid::Uuid;
 
-use super::{CallOptions, Client, RawMethod, cancel::CancelOnDrop, retry};
+use super::{CallOptions, Client, RawMethod, cancel::CancelOnDrop};
 use crate::{
     amqp,
     codec::Codec,
     error::{CallError, RejectReason},
     link::{Link, LinksEnded},
     publisher::{Outgoing, Receipt},
-    status::{Code, Status},
+    status::{Code, Retry, RetryAfter, Status},
     wire::RequestHead,
 };
 
@@ -100,23 +100,25 @@ impl Call<'_> {
             attempts += 1;
             match self.pause(attempts, &error) {
                 Some(pause) => sleep(pause).await,
-                None => return Err(error),
+                None => return Err(truth(lost, error)),
             }
         }
     }
 
     /// The pause before another attempt, if there is to be one.
     fn pause(&self, attempts: u32, error: &CallError) -> Option<Duration> {
-        let nothing_was_done = match error {
-            CallError::Status(status) => retry::allows_retry(status.code) && !status.is_may_have_run(),
-            CallError::Rejected(RejectReason::Broker) => true,
-            _ => false,
-        };
-        if !nothing_was_done {
+        if error.retry() != Retry::SameCall {
             return None;
         }
+        let asked = match error {
+            CallError::Status(status) => status.detail::<RetryAfter>().and_then(Result::ok),
+            // The calls that fill this client are its own user's: only those can wait for them.
+            CallError::Rejected(RejectReason::InFlightLimit { .. }) => return None,
+            _ => None,
+        };
         let pause = self.options.retry.pause_after(attempts, fastrand::f64())?;
-        let ends_first = Instant::now() + pause >= self.ends_at;
+        let pause = pause.max(asked.map(RetryAfter::pause).unwrap_or_default());
+        let ends_first = pause >= self.ends_at.saturating_duration_since(Instant::now());
         (!ends_first && self.client.inner.retries.retry()).then_some(pause)
     }
 
@@ -181,5 +183,15 @@ impl Call<'_> {
         let path = path.split(' ').any(|method| method == name).then(|| path.replace(' ', " > "))?;
         let text = format!("no reply of {name} in time: it may wait for itself: {path} > {name}");
         Some(Status::deadline_exceeded(text))
+    }
+}
+
+/// The error of a call whose last attempt ended with `error`, and an earlier one got lost: that nothing happened is true
+/// of the last one alone. A status that is an answer stands for the call.
+fn truth(lost: Option<CallError>, error: CallError) -> CallError {
+    let is_answer = matches!(&error, CallError::Status(status) if status.retry() == Retry::Never);
+    match lost {
+        Some(lost) if !is_answer && !error.may_have_run() => lost,
+        _ => error,
     }
 }

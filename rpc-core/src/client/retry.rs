@@ -8,10 +8,9 @@ use std::{
     time::Duration,
 };
 
-use crate::status::{Code, Retry};
-
 /// Whether a call is tried again after `unavailable`, `resource_exhausted` or `aborted`, or when the broker did not
-/// take it: then nothing was done. All attempts have the same call id.
+/// take it: then nothing was done. All attempts have the same call id. A service that says how long to wait
+/// ([`RetryAfter`](crate::RetryAfter)) is waited for so long at least.
 ///
 /// That a connection was lost is another matter: calls of a method that may run again
 /// ([`Effect`](crate::Effect)) are sent again whatever this says.
@@ -45,11 +44,6 @@ impl RetryPolicy {
         let longest = self.pause.saturating_mul(2_u32.saturating_pow(doublings)).min(self.pause_max);
         (attempts < self.attempts_max).then(|| longest.mul_f64(part))
     }
-}
-
-/// Whether a status says that nothing was done, and that it may be otherwise soon.
-pub(super) fn allows_retry(code: Code) -> bool {
-    code.retry() == Retry::SameCall
 }
 
 /// What retries may take of a client's calls: each call puts in a tenth of a retry, each retry takes one out.

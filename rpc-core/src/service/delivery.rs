@@ -5,7 +5,7 @@
 //! | replied, and the broker confirmed the reply | the reply | ack |
 //! | the handler returned a status | the status | ack |
 //! | malformed, wrong content type, too large | `invalid_argument` | ack |
-//! | the reply, or the status, is over the limit | `resource_exhausted`, or the status without its words | ack |
+//! | the reply, or the status, is over the limit | `resource_exhausted`, `may_have_run`; or the status without its words | ack |
 //! | the deadline had passed on arrival, or passed while it was handled | none: nobody waits | ack |
 //! | the handler panicked; a `Once` call was begun three times, and nobody saw its end | `internal` | reject, not put back |
 //! | the caller has given up | none | ack |
@@ -39,7 +39,7 @@ use crate::{
     context::Context,
     method::Effect,
     publisher::{Outgoing, Publisher, Receipt},
-    status::Status,
+    status::{MayHaveRun, Status},
     trace::TraceContext,
     wire::{self, Head},
 };
@@ -129,7 +129,7 @@ async fn run(shared: &Shared, head: &Head, body: Bytes, redelivered: bool) -> En
         return Ended::Unwanted;
     }
     if redelivered && shared.endpoint.effect == Effect::AtMostOnce {
-        return Ended::Refused(Status::may_have_run(&shared.endpoint.queue.name));
+        return Ended::Refused(Status::lost_by_an_instance(&shared.endpoint.queue.name));
     }
     let (context, _cancelled) = context(shared, head, redelivered);
     let cancellation = context.cancellation.clone();
@@ -143,9 +143,11 @@ async fn run(shared: &Shared, head: &Head, body: Bytes, redelivered: bool) -> En
     tokio::select! {
         ended = handler => match ended {
             Ok(_) if cancellation.is_cancelled() => Ended::Unwanted,
-            Ok(Ok(body)) if body.len() > body_bytes_max => Ended::Refused(Status::resource_exhausted(
-                format!("the reply takes at most {body_bytes_max} bytes, not {}", body.len()),
-            )),
+            Ok(Ok(body)) if body.len() > body_bytes_max => {
+                let text = format!("the reply takes at most {body_bytes_max} bytes, not {}", body.len());
+                // The work is done: another attempt would do it twice.
+                Ended::Refused(Status::resource_exhausted(text).with_detail(&MayHaveRun(true)))
+            }
             Ok(Ok(body)) => Ended::Replied(body),
             Ok(Err(Failure::Status(status))) => Ended::Refused(status),
             Ok(Err(Failure::Poison)) => Ended::Poisonous,
@@ -230,5 +232,9 @@ fn encode_status(codec: Codec, status: &Status, body_bytes_max: usize) -> Bytes 
         Err(error) => error.to_string(),
     };
     tracing::error!(code = %status.code, problem, "a status was sent without its words");
-    codec.encode(&Status::new(status.code, problem)).unwrap_or_default()
+    let mut bare = Status::new(status.code, problem);
+    if status.may_have_run() {
+        bare = bare.with_detail(&MayHaveRun(true));
+    }
+    codec.encode(&bare).unwrap_or_default()
 }

@@ -6,7 +6,13 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{amqp::SharedQueue, codec::Codec, context::Context, method::Effect, status::Status};
+use crate::{
+    amqp::SharedQueue,
+    codec::Codec,
+    context::Context,
+    method::Effect,
+    status::{BadFields, Status},
+};
 
 /// What an instance consumes, and how.
 #[derive(Clone)]
@@ -68,7 +74,9 @@ where
 }
 
 pub(super) fn decode<T: DeserializeOwned>(codec: Codec, body: &[u8]) -> Result<T, Status> {
-    codec.decode(body).map_err(|error| Status::invalid_argument(error.to_string()))
+    codec.decode(body).map_err(|error| {
+        Status::invalid_argument(error.to_string()).with_detail(&BadFields::one(error.path, error.problem))
+    })
 }
 
 pub(super) fn encode(codec: Codec, reply: &impl Serialize) -> Result<Bytes, Status> {

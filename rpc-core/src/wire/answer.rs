@@ -2,12 +2,13 @@
 
 use bytes::Bytes;
 use lapin::BasicProperties;
+use serde::Deserialize;
 
 use super::STATUS;
 use crate::{
     amqp::{death, header_text},
     codec::Codec,
-    status::{Code, Status},
+    status::{Code, Details, Status},
 };
 
 /// A reply as it arrives: read by the caller's own task.
@@ -76,10 +77,32 @@ impl Reply {
         };
         // The header is what counts; the body only adds the words.
         let code = name.parse().unwrap_or(Code::Internal);
-        Err(match codec.decode::<Status>(&self.body) {
-            Ok(status) => Status { code, ..status },
+        let words =
+            codec.decode::<Words>(&self.body).or_else(|_| codec.decode::<WordsAlone>(&self.body).map(Words::from));
+        Err(match words {
+            Ok(Words { message, details }) => Status { code, message, details },
             Err(_) => Status::new(code, format!("status {name} without a readable message")),
         })
+    }
+}
+
+/// What is read of a status, whose code the header has.
+#[derive(Deserialize)]
+struct Words {
+    message: String,
+    #[serde(default)]
+    details: Details,
+}
+
+/// What is read if the details are none of ours.
+#[derive(Deserialize)]
+struct WordsAlone {
+    message: String,
+}
+
+impl From<WordsAlone> for Words {
+    fn from(WordsAlone { message }: WordsAlone) -> Self {
+        Self { message, details: Details::default() }
     }
 }
 
@@ -97,6 +120,21 @@ mod tests {
             assert_eq!(Answer::read(&properties, body).into_result().unwrap_err(), status);
             let bare = Answer::read(&properties, b"\xff".to_vec()).into_result().unwrap_err();
             assert_eq!(bare.code, Code::NotFound);
+        }
+    }
+
+    #[test]
+    fn a_strangers_status_is_read_as_far_as_it_can_be() {
+        let properties = reply_properties(Codec::Json, &"test".into(), None, Some(Code::NotFound));
+        for (body, words, details) in [
+            (r#"{"message":"a","details":{"x":[1]},"more":1}"#, "a", 1),
+            (r#"{"code":"of_its_own","message":"b","details":null}"#, "b", 0),
+            (r#"{"message":"c","details":[{"@type":"d"}]}"#, "c", 0),
+            (r#"{"details":{"x":1}}"#, "status not_found without a readable message", 0),
+        ] {
+            let status = Answer::read(&properties, body.into()).into_result().unwrap_err();
+            assert_eq!((status.code, status.message.as_str()), (Code::NotFound, words));
+            assert_eq!(status.details.iter().count(), details);
         }
     }
 

@@ -10,7 +10,8 @@ use std::{
 
 use bytes::Bytes;
 use warren_rpc::{
-    CallError, CallOptions, Client, ClientOptions, Code, Codec, Context, RawMethod, ServeOptions, Service, Status,
+    CallError, CallOptions, Client, ClientOptions, Code, Codec, Context, Detail, RawMethod, ServeOptions, Service,
+    Status,
 };
 
 use super::harness::{Outer, Sum, SumRequest, Work, broker, client, stateless, within};
@@ -34,11 +35,25 @@ async fn a_call_is_answered_in_the_form_that_it_was_written_in() {
     assert_eq!(&reply[..], b"5");
 }
 
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Begins {
+    at: String,
+    part: f64,
+    n: i64,
+}
+
+impl Detail for Begins {
+    const NAME: &'static str = "é begins";
+}
+
 #[tokio::test]
 async fn a_status_arrives_with_its_message_and_details() {
     let Some(broker) = broker("status").await else { return };
-    let told = Status::failed_precondition("the contest \"spring\" has not begun")
-        .with_details(serde_json::json!({"begins": ["2026-05-01", null, 3.5], "é": {"n": -1}}));
+    let told = Status::failed_precondition("the contest \"spring\" has not begun").with_detail(&Begins {
+        at: "2026-05-01".to_owned(),
+        part: 3.5,
+        n: -1,
+    });
     let service = Service::new("test", "1.0.0", Arc::new(told.clone()))
         .method::<Work, _, _>(|told: Arc<Status>, _, _| async move { Err((*told).clone()) });
     let server = client(&broker.url).await;
@@ -47,6 +62,7 @@ async fn a_status_arrives_with_its_message_and_details() {
         let caller = Client::connect(&broker.url, ClientOptions { codec, ..ClientOptions::default() }).await.unwrap();
         let Err(CallError::Status(status)) = caller.call::<Work>(&1).await else { panic!("a status was sent") };
         assert_eq!(status, told, "in {codec:?}");
+        assert_eq!(status.detail::<Begins>().unwrap().unwrap().part, 3.5);
     }
 }
 

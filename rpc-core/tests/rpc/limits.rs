@@ -1,13 +1,16 @@
 //! Nothing grows without a limit, and each limit is told.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
 
 use bytes::Bytes;
 use futures::future::join_all;
 use tokio::sync::{Semaphore, mpsc};
 use warren_rpc::{
-    CallError, CallOptions, Client, ClientOptions, Code, Codec, ConnectError, Context, RawMethod, RejectReason,
-    ServeError, ServeOptions, Service, Status,
+    BadFields, CallError, CallOptions, Client, ClientOptions, Code, Codec, ConnectError, Context, MayHaveRun,
+    RawMethod, RejectReason, ServeError, ServeOptions, Service, Status,
 };
 
 use super::harness::{Nowhere, Small, Work, broker, client, eventually, foreign, named, ready, soon, stateless};
@@ -31,22 +34,25 @@ async fn a_body_over_the_limit_is_refused_before_it_is_published() {
 async fn a_reply_over_the_limit_becomes_resource_exhausted() {
     let Some(broker) = broker("reply-size").await else { return };
     let client = client(&broker.url).await;
-    let service =
-        Service::new("test", "1.0.0", stateless()).method::<Small, _, _>(|_, _, request: String| async move {
+    let runs = Arc::new(AtomicU32::new(0));
+    let service = Service::new("test", "1.0.0", Arc::clone(&runs)).method::<Small, _, _>(
+        |runs: Arc<AtomicU32>, _, request: String| async move {
+            runs.fetch_add(1, Ordering::SeqCst);
             match request.as_str() {
-                "status" => {
-                    Err(Status::not_found("y".repeat(2000)).with_details(serde_json::json!(["y".repeat(2000)])))
-                }
+                "status" => Err(Status::not_found("y".repeat(2000)).with_detail(&BadFields::one("y".repeat(2000), ""))),
                 length => Ok("y".repeat(length.parse().unwrap())),
             }
-        });
+        },
+    );
     let _running = service.serve(&client, ServeOptions::default()).await.unwrap();
     assert_eq!(client.call::<Small>(&"1021".to_owned()).await.unwrap().len(), 1021);
     let Err(CallError::Status(status)) = client.call::<Small>(&"1022".to_owned()).await else { panic!("refused") };
-    assert_eq!(status, Status::resource_exhausted("the reply takes at most 1024 bytes, not 1025"));
+    let told = Status::resource_exhausted("the reply takes at most 1024 bytes, not 1025");
+    assert_eq!(status, told.with_detail(&MayHaveRun(true)));
+    assert_eq!(runs.load(Ordering::SeqCst), 2, "what was done is not done again by itself");
     let Err(CallError::Status(status)) = client.call::<Small>(&"status".to_owned()).await else { panic!("refused") };
     assert_eq!(status.code, Code::NotFound, "the code is kept, the words are not");
-    assert!(status.message.len() < 1024 && status.details.is_none(), "{status:?}");
+    assert!(status.message.len() < 1024 && status.details.is_empty(), "{status:?}");
 }
 
 /// Handlers wait here until the test lets them go.
