@@ -4,6 +4,7 @@
 //! promised. A value that does not decode is reported with its place: `runs[3].time_ms: invalid type: string`.
 
 mod msgpack;
+mod promised;
 
 use std::{fmt, io::Cursor};
 
@@ -92,6 +93,7 @@ impl fmt::Display for DecodeError {
 impl std::error::Error for DecodeError {}
 
 fn decode_msgpack<T: DeserializeOwned>(body: &[u8]) -> Result<T, DecodeError> {
+    promised::check(body)?;
     let read = |body| {
         // Behind a cursor, which tells where the value ended.
         let mut deserializer = rmp_serde::Deserializer::new(Cursor::new(body));

@@ -51,6 +51,8 @@ mod client;
 mod codec;
 mod context;
 mod error;
+#[cfg(test)]
+mod fuzz;
 mod link;
 mod method;
 mod once;
