@@ -18,8 +18,8 @@ use lapin::{
 pub(crate) use self::{
     connection::{Address, Greeting, Socket, close, connect},
     topology::{
-        SharedQueue, bind_control, bind_event, bind_own_dead_letters, death, declare_control_exchange,
-        declare_events_exchange, declare_own_queue, declare_shared_queue,
+        Consumed, SharedQueue, bind_control, bind_event, bind_own_dead_letters, consumers_of, death,
+        declare_control_exchange, declare_events_exchange, declare_own_queue, declare_shared_queue,
     },
 };
 use crate::error::{BrokerError, NameError};

@@ -1,5 +1,6 @@
 //! The calling side: one connection at a time, its callback queue, and a map of pending calls.
 
+mod ask;
 mod call;
 mod cancel;
 mod in_flight;
@@ -219,6 +220,13 @@ impl Client {
     #[must_use]
     pub fn blocked(&self) -> Option<String> {
         self.inner.links.now().and_then(|link| link.blocked())
+    }
+
+    /// How many replies of this client's instances nobody took, since it was made: their callers were gone, and their
+    /// requests are settled all the same.
+    #[must_use]
+    pub fn lost_replies(&self) -> u64 {
+        self.inner.links.lost_replies()
     }
 
     /// Waits until the client is closed, or gives the broker up ([`ReconnectOptions::attempts_max`]).

@@ -36,8 +36,6 @@ impl Context {
     /// Fires when the handler is over, however: it returned, it panicked, or its future was dropped because the
     /// deadline passed or the instance stops and will not wait longer. So it is for what the handler spawned, to stop
     /// with it; a handler's own future never sees it fire. What shall outlive the reply must not listen to it.
-    ///
-    /// A caller that gives up is not told apart: nothing tells the instance, which goes on until the deadline.
     #[must_use]
     pub fn cancellation(&self) -> &CancellationToken {
         &self.cancellation

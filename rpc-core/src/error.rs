@@ -165,6 +165,20 @@ pub enum ServeError {
     /// The name of a queue, an event or the instance cannot be carried. Nothing was started.
     #[error(transparent)]
     Name(#[from] NameError),
+    /// A method may take longer ([`Method::HANDLING_MAX`](crate::Method::HANDLING_MAX)) than the broker lets a consumer
+    /// hold a request ([`ServeOptions::consumer_timeout`](crate::ServeOptions::consumer_timeout)). Nothing was started.
+    #[error(
+        "{queue} may take {handling_max:?}, but the broker waits {consumer_timeout:?}: raise its consumer timeout \
+             and this option, or lower what the method may take"
+    )]
+    HandlingTooLong {
+        /// The queue it is about.
+        queue: String,
+        /// What the method says.
+        handling_max: Duration,
+        /// What the options say.
+        consumer_timeout: Duration,
+    },
     /// The broker refused a queue, an exchange, a binding or a consumer: most often it exists with other arguments.
     #[error("{queue} cannot be served: {source}")]
     Declare {

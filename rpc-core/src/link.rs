@@ -4,7 +4,10 @@
 
 mod supervisor;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
 
 use futures::{Stream, StreamExt};
 use lapin::{Channel, Connection, Consumer, types::ShortString};
@@ -36,6 +39,8 @@ pub(crate) struct Link {
     lost: CancellationToken,
     /// Why the broker blocks publishers, while it does.
     blocked: Mutex<Option<String>>,
+    /// Replies that came back, over all connections of the client.
+    lost_replies: Arc<AtomicU64>,
 }
 
 impl Link {
@@ -43,6 +48,7 @@ impl Link {
     pub(crate) async fn open(
         address: &amqp::Address,
         greeting: &amqp::Greeting,
+        lost_replies: Arc<AtomicU64>,
     ) -> Result<(Arc<Self>, Consumer), BrokerError> {
         let (connection, socket) = amqp::connect(address, greeting).await?;
         // A name of our own: `amq.gen-*` names cannot be declared again, and an operator sees what the queue is for.
@@ -70,6 +76,7 @@ impl Link {
             broken,
             lost: CancellationToken::new(),
             blocked: Mutex::new(None),
+            lost_replies,
         });
         tokio::spawn(watch_blocks(Arc::clone(&link), events));
         Ok((link, replies))
@@ -84,7 +91,9 @@ impl Link {
     pub(crate) async fn replies(&self) -> Result<&Publisher, BrokerError> {
         let open = async || {
             let channel = amqp::confirming_channel(&self.connection).await?;
-            Ok(Publisher::start(channel, self.broken.clone(), |returned| {
+            let lost_replies = Arc::clone(&self.lost_replies);
+            Ok(Publisher::start(channel, self.broken.clone(), move |returned| {
+                lost_replies.fetch_add(1, Ordering::Relaxed);
                 tracing::debug!(queue = returned.routing_key, "a reply came back: its caller is gone");
             }))
         };

@@ -1,5 +1,7 @@
 //! What can be called and what can be told: one type a method, one type an event.
 
+use std::time::Duration;
+
 use serde::{Serialize, de::DeserializeOwned};
 
 /// Most bytes of a request or a reply, unless the method says otherwise: 1 MiB.
@@ -76,6 +78,11 @@ pub trait Method: Send + Sync + 'static {
     /// Most requests that wait in the queue. One more ends
     /// [`RejectReason::Broker`](crate::RejectReason::Broker). Default: 65,536.
     const QUEUE_LENGTH_MAX: u32 = QUEUE_LENGTH_MAX;
+
+    /// Longest that a handler may take; then it is dropped, and its call ends `deadline_exceeded`, if the call's own
+    /// deadline has not passed before. An instance refuses to serve what may take longer than
+    /// [`ServeOptions::consumer_timeout`](crate::ServeOptions::consumer_timeout). Default: none, as long as that.
+    const HANDLING_MAX: Option<Duration> = None;
 
     /// What goes in.
     type Request: Serialize + DeserializeOwned + Send + Sync + 'static;

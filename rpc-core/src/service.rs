@@ -10,6 +10,7 @@ mod once;
 mod one_way;
 mod reopen;
 mod settle;
+mod skew;
 
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
@@ -37,13 +38,23 @@ pub struct ServeOptions {
     pub prefetch: u16,
     /// Longest a shutdown waits for handlers; what is left goes back to the queues. Default: 30 s.
     pub drain_timeout: Duration,
+    /// How long the broker lets a consumer hold a delivery. RabbitMQ closes the channel of one that holds it longer than
+    /// its own `consumer_timeout`, 30 min by default, which cannot be asked over AMQP: whoever changes it there changes
+    /// it here, to somewhat less. So it is the longest that a handler may take, too; a method that says more
+    /// ([`Method::HANDLING_MAX`]) is refused at the start. Default: 25 min.
+    pub consumer_timeout: Duration,
     /// The instance's id, 1 to 255 bytes; absent: the service's name and six hexadecimal digits.
     pub instance: Option<String>,
 }
 
 impl Default for ServeOptions {
     fn default() -> Self {
-        Self { prefetch: 1, drain_timeout: Duration::from_secs(30), instance: None }
+        Self {
+            prefetch: 1,
+            drain_timeout: Duration::from_secs(30),
+            consumer_timeout: Duration::from_secs(25 * 60),
+            instance: None,
+        }
     }
 }
 
@@ -139,6 +150,10 @@ impl<S: Send + Sync + 'static> Service<S> {
     /// A status that no retry can change is remembered, too; any other one is not, and a repeat runs again. Whatever
     /// the status, the transaction is undone.
     ///
+    /// A call whose process died three times while it was handled is not begun again: it ends `internal`, and its
+    /// request is kept with the dead letters. Requests that came back because a process died, or a connection, are
+    /// begun one at a time in each process, so that none is blamed for another.
+    ///
     /// Instances share the store, or each forgets what the others did.
     #[must_use]
     pub fn once<M, R, H, F>(self, options: MethodOptions, store: Arc<R>, handler: H) -> Self
@@ -176,6 +191,7 @@ impl<S: Send + Sync + 'static> Service<S> {
             source: Source::Method,
             prefetch,
             body_bytes_max: M::BODY_BYTES_MAX,
+            handling_max: M::HANDLING_MAX,
             effect: M::EFFECT,
             handler,
         });
@@ -206,6 +222,7 @@ impl<S: Send + Sync + 'static> Service<S> {
             source: Source::Event { key: E::KEY },
             prefetch: None,
             body_bytes_max: crate::method::BODY_BYTES_MAX,
+            handling_max: None,
             effect: Effect::Repeatable,
             handler: handler::erase::<S, E::Body, (), H, F>(Arc::clone(&self.state), handler),
         });

@@ -193,6 +193,8 @@ pub(crate) struct Head {
     pub(crate) codec: Result<Codec, String>,
     /// When nobody waits any more.
     pub(crate) deadline: Option<Instant>,
+    /// How far the caller's clock is off, if it must be; ahead of ours if positive.
+    pub(crate) skew_ms: Option<i64>,
     /// How often a one-way message was tried before.
     pub(crate) tries: u32,
     /// The caller's place in its trace.
@@ -209,13 +211,15 @@ impl Head {
                 Codec::from_content_type(content_type.as_str()).ok_or_else(|| content_type.to_string())
             }
         };
+        let now_ms = unix_ms();
         let call_id = properties.message_id().as_ref().map(|id| id.as_str()).filter(|id| !id.is_empty());
         Self {
             reply_to: properties.reply_to().clone().filter(|queue| !queue.as_str().is_empty()),
             correlation_id: properties.correlation_id().clone(),
             call_id: call_id.map_or_else(|| Uuid::now_v7().to_string(), str::to_owned),
             codec,
-            deadline: remaining(properties, unix_ms()).map(|remaining| Instant::now() + remaining),
+            deadline: remaining(properties, now_ms).map(|remaining| Instant::now() + remaining),
+            skew_ms: skew_ms(properties, now_ms),
             tries: header_integer(properties, TRIES).map_or(0, |tries| u32::try_from(tries).unwrap_or_default()),
             trace: header_text(properties, TRACEPARENT)
                 .and_then(|parent| TraceContext::parse(parent, header_text(properties, TRACESTATE))),
@@ -236,6 +240,18 @@ fn remaining(properties: &BasicProperties, now_ms: i64) -> Option<Duration> {
         (one, other) => one.or(other)?,
     };
     (ms < FAR_MS).then(|| Duration::from_millis(u64::try_from(ms).unwrap_or_default()))
+}
+
+/// How far the caller's clock is off, if it must be by more than a second. Ahead: more remains by the clocks than did at
+/// sending. Behind: the deadline has long passed by them, yet the broker, which keeps its own time, handed the request
+/// out. A clock that is behind by less than a request's deadline looks like a wait in the queue.
+fn skew_ms(properties: &BasicProperties, now_ms: i64) -> Option<i64> {
+    const TOLERATED_MS: i64 = 1000;
+    let at_sending = header_integer(properties, DEADLINE_MS)?;
+    let by_clock = header_integer(properties, DEADLINE_AT)?.saturating_sub(now_ms);
+    let ahead = by_clock.saturating_sub(at_sending);
+    let is_off = ahead > TOLERATED_MS || (at_sending > TOLERATED_MS && by_clock < -TOLERATED_MS);
+    is_off.then_some(ahead)
 }
 
 fn unix_ms() -> i64 {
@@ -268,6 +284,17 @@ mod tests {
         assert_eq!(ms(with_deadline(None, None)), None);
         assert_eq!(ms(with_deadline(Some(i64::MAX), Some(i64::MAX))), None);
         assert_eq!(ms(with_deadline(Some(i64::MIN), Some(i64::MIN))), Some(0));
+    }
+
+    #[test]
+    fn a_clock_that_must_be_wrong_is_told_from_a_wait_in_the_queue() {
+        let skew = |at_sending, at| skew_ms(&with_deadline(Some(at_sending), Some(at)), 1_000_000);
+        assert_eq!(skew(5_000, 1_005_000), None, "the clocks agree");
+        assert_eq!(skew(5_000, 1_000_200), None, "it lay in the queue");
+        assert_eq!(skew(5_000, 1_065_000), Some(60_000), "the caller's clock is ahead");
+        assert_eq!(skew(5_000, 945_000), Some(-60_000), "the caller's clock is behind");
+        assert_eq!(skew(i64::MIN, i64::MAX), Some(i64::MAX));
+        assert_eq!(skew_ms(&with_deadline(Some(5_000), None), 1_000_000), None);
     }
 
     #[test]

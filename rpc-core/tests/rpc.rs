@@ -4,23 +4,29 @@
 #![allow(clippy::unwrap_used, reason = "tests, and what they share")]
 
 mod rpc {
+    mod asking;
     mod balance;
     mod blocked;
     mod calls;
     mod cancels;
+    mod clocks;
     mod dead_letters;
     mod deadlines;
     mod events;
     mod faults;
     mod foreign;
+    mod half_open;
     mod harness;
     mod lifecycle;
     mod limits;
+    mod logs;
     mod once;
+    mod overload;
     mod reconnect;
     mod retries;
     mod routing;
     mod serving;
     mod shutdown;
+    mod slow_handlers;
     mod told;
 }

@@ -61,6 +61,58 @@ impl TestBroker {
         }
     }
 
+    /// Kills it, as [`TestBroker::kill`] does, and starts it again, with its durable queues and persistent messages.
+    ///
+    /// # Panics
+    ///
+    /// If it is not an own broker ([`crate::own_broker`]).
+    pub async fn kill_and_start(&self) {
+        match self.kind() {
+            Kind::Embedded(broker) => {
+                broker.cut_all().await;
+                broker.restart(Survives::Durable, Duration::ZERO).await.expect("the broker listens again");
+            }
+            Kind::RabbitMq(_) => {
+                let node = self.own_node();
+                node.kill().await.expect("the node can be killed");
+                node.start_again().await.expect("the node starts again");
+            }
+        }
+    }
+
+    /// Freezes it: connections stay open, and nobody answers, as if the network had swallowed it. The embedded broker
+    /// freezes the connections that there are; RabbitMQ is stopped as a whole (SIGSTOP).
+    ///
+    /// # Panics
+    ///
+    /// If it is not an own broker ([`crate::own_broker`]).
+    pub async fn freeze(&self) {
+        match self.kind() {
+            Kind::Embedded(broker) => {
+                for connection in broker.connections() {
+                    broker.freeze(connection.id, true);
+                }
+            }
+            Kind::RabbitMq(_) => self.own_node().pause().await.expect("the node runs"),
+        }
+    }
+
+    /// Lets what is frozen go on.
+    ///
+    /// # Panics
+    ///
+    /// As [`TestBroker::freeze`].
+    pub async fn thaw(&self) {
+        match self.kind() {
+            Kind::Embedded(broker) => {
+                for connection in broker.connections() {
+                    broker.freeze(connection.id, false);
+                }
+            }
+            Kind::RabbitMq(_) => self.own_node().resume().await.expect("the node runs"),
+        }
+    }
+
     /// Cuts every connection, without a word on the embedded broker.
     ///
     /// # Panics
@@ -103,6 +155,13 @@ impl TestBroker {
     async fn limit_memory(&self, fraction: &str) {
         let arguments = ["set_vm_memory_high_watermark", fraction];
         self.own_node().ctl(&arguments).await.expect("the limit can be set");
+    }
+
+    /// Whether it ends consumers that do not ack in time ([`crate::OwnOptions::consumer_timeout`]); false on the
+    /// embedded broker, which waits for ever.
+    #[must_use]
+    pub fn ends_slow_consumers(&self) -> bool {
+        matches!(self.kind(), Kind::RabbitMq(_))
     }
 
     /// Loses the next delivery of a queue; false on RabbitMQ, which cannot.

@@ -18,6 +18,8 @@
 
 mod faults;
 
+use std::time::Duration;
+
 use warren_broker::{Broker, Options};
 use warren_rabbitmq::{Node, NodeOptions, StartError};
 
@@ -50,6 +52,9 @@ pub struct OwnOptions {
     pub port: Option<u16>,
     /// The largest message body, in bytes. Default: the broker's own.
     pub body_bytes_max: Option<u32>,
+    /// How long a delivery may go without an ack on RabbitMQ, which looks twice a second then; the embedded broker
+    /// waits for ever. Default: RabbitMQ's, 30 min.
+    pub consumer_timeout: Option<Duration>,
 }
 
 /// The broker of a test, which `test` names for people who read a log. `None` where a RabbitMQ was asked for and is not
@@ -78,15 +83,17 @@ pub async fn own_broker(options: OwnOptions) -> Option<TestBroker> {
         embedded.body_bytes_max = options.body_bytes_max.map_or(embedded.body_bytes_max, u64::from);
         return Some(TestBroker::embedded(embedded).await);
     };
-    let configuration = options.body_bytes_max.map(|bytes| format!("max_message_size = {bytes}"));
-    let node = NodeOptions {
-        flavour,
-        port: options.port,
-        configuration: configuration.into_iter().collect(),
-        ..NodeOptions::default()
-    };
+    let mut configuration = Vec::new();
+    configuration.extend(options.body_bytes_max.map(|bytes| format!("max_message_size = {bytes}")));
+    configuration.extend(options.consumer_timeout.map(|timeout| format!("consumer_timeout = {}", timeout.as_millis())));
+    let node = NodeOptions { flavour, port: options.port, configuration, ..NodeOptions::default() };
     match Node::start(node).await {
         Ok(node) => {
+            if options.consumer_timeout.is_some() {
+                // How often it looks; no line of the configuration says it.
+                let expression = "application:set_env(rabbit, channel_tick_interval, 500).";
+                node.ctl(&["eval", expression]).await.expect("the node evaluates");
+            }
             let (url, vhost) = (node.url(), "/".to_owned());
             Some(TestBroker { url, vhost, embedded: None, node: Some(TestNode::Own(Box::new(node))) })
         }

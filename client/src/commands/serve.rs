@@ -19,7 +19,8 @@ pub(crate) async fn serve(url: &str, settings: Settings<'_>, serve: &Serve) -> R
     let mut terminate = signal(SignalKind::terminate()).map_err(|error| Failure::internal(error.to_string()))?;
     let options = ClientOptions { name: "warren serve".to_owned(), ..ClientOptions::default() };
     let client = address::connect(url, options).await?;
-    let options = ServeOptions { prefetch: serve.prefetch, drain_timeout: serve.drain_timeout, instance: None };
+    let options =
+        ServeOptions { prefetch: serve.prefetch, drain_timeout: serve.drain_timeout, ..ServeOptions::default() };
     let mut running = Vec::new();
     for &name in &serve.services {
         running.extend(platform::serve(name, serve.instances, &client, settings, &options).await?);

@@ -3,6 +3,7 @@
 use lapin::{
     Channel, ExchangeKind,
     options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions},
+    protocol::{AMQPErrorKind, AMQPSoftError},
     types::{AMQPValue, FieldTable, ShortString},
 };
 
@@ -113,6 +114,31 @@ pub(crate) async fn declare_own_queue(channel: &Channel, queue: &ShortString) ->
         QueueDeclareOptions { passive: false, durable: false, exclusive: true, auto_delete: true, nowait: false };
     channel.queue_declare(queue.clone(), options, FieldTable::default()).await?;
     Ok(())
+}
+
+/// Who takes a queue's messages now.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Consumed {
+    /// So many consumers.
+    By(u32),
+    /// There is no such queue.
+    NoQueue,
+}
+
+/// Asks who takes a queue's messages. If there is no such queue the channel is closed.
+pub(crate) async fn consumers_of(channel: &Channel, queue: &ShortString) -> Result<Consumed, BrokerError> {
+    let options =
+        QueueDeclareOptions { passive: true, durable: false, exclusive: false, auto_delete: false, nowait: false };
+    match channel.queue_declare(queue.clone(), options, FieldTable::default()).await {
+        Ok(declared) => Ok(Consumed::By(declared.consumer_count())),
+        Err(error) if is_not_found(&error) => Ok(Consumed::NoQueue),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn is_not_found(error: &lapin::Error) -> bool {
+    let lapin::ErrorKind::ProtocolError(error) = error.kind() else { return false };
+    *error.kind() == AMQPErrorKind::Soft(AMQPSoftError::NOTFOUND)
 }
 
 /// Declares the exchange of events.

@@ -27,14 +27,14 @@ const DEADLINE_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 const SENT_MAX: u32 = 5;
 
 /// What all attempts at a call share.
-struct Call<'a> {
-    client: &'a Client,
-    method: RawMethod<'a>,
-    queue: ShortString,
+pub(super) struct Call<'a> {
+    pub(super) client: &'a Client,
+    pub(super) method: RawMethod<'a>,
+    pub(super) queue: ShortString,
     codec: Codec,
     body: Bytes,
     call_id: ShortString,
-    ends_at: Instant,
+    pub(super) ends_at: Instant,
     options: &'a CallOptions,
 }
 
@@ -78,6 +78,9 @@ impl Call<'_> {
 
     /// Attempt after attempt, until one ends the call.
     async fn attempts(&self) -> Result<(Codec, Bytes), CallError> {
+        if self.options.ask_first {
+            self.ask().await?;
+        }
         // The last attempt of which nobody knows what became.
         let mut lost = None;
         let (mut attempts, mut sent) = (0, 0);

@@ -113,11 +113,21 @@ pub struct CallOptions {
     pub priority: Option<u8>,
     /// Whether the call is tried again.
     pub retry: RetryPolicy,
+    /// Ask the broker first whether an instance takes the method's requests now: if none does, the call ends
+    /// `unavailable` at once, and is not tried again, where it would wait for one until its deadline. Advice only: an
+    /// instance may come or go meanwhile. Costs three round trips. Default: false.
+    pub ask_first: bool,
 }
 
 impl Default for CallOptions {
     fn default() -> Self {
-        Self { deadline: Duration::from_secs(10), call_id: None, priority: None, retry: RetryPolicy::default() }
+        Self {
+            deadline: Duration::from_secs(10),
+            call_id: None,
+            priority: None,
+            retry: RetryPolicy::default(),
+            ask_first: false,
+        }
     }
 }
 

@@ -1,6 +1,12 @@
 //! Keeps a link up: connects, notices the loss, and connects again, to whichever of the addresses answers.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use futures::StreamExt;
 use lapin::Consumer;
@@ -19,6 +25,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Links {
     state: watch::Receiver<State>,
+    lost_replies: Arc<AtomicU64>,
     stop: CancellationToken,
     /// Stops the supervisor with the last clone of the client.
     _dropped: DropGuard,
@@ -47,13 +54,15 @@ impl Links {
                 tls: options.tls.clone(),
             },
             timeout: options.connect_timeout,
+            lost_replies: Arc::default(),
         };
         let (link, replies) = connector.connect().await?;
         let stop = CancellationToken::new();
+        let lost_replies = Arc::clone(&connector.lost_replies);
         let (state_tx, state) = watch::channel(State::Up(Arc::clone(&link)));
         let supervisor = Supervisor { connector, reconnect: options.reconnect, state: state_tx, stop: stop.clone() };
         tokio::spawn(supervisor.run(link, replies));
-        Ok(Self { state, _dropped: stop.clone().drop_guard(), stop })
+        Ok(Self { state, lost_replies, _dropped: stop.clone().drop_guard(), stop })
     }
 
     /// The link, as soon as there is one.
@@ -85,6 +94,11 @@ impl Links {
         }
     }
 
+    /// How many replies came back, because their callers are gone.
+    pub(crate) fn lost_replies(&self) -> u64 {
+        self.lost_replies.load(Ordering::Relaxed)
+    }
+
     /// Waits until there will be no link any more.
     pub(crate) async fn ended(&self) {
         // An error means that the supervisor has ended.
@@ -104,6 +118,8 @@ struct Connector {
     greeting: amqp::Greeting,
     /// For each address.
     timeout: Duration,
+    /// As [`Link`] counts them.
+    lost_replies: Arc<AtomicU64>,
 }
 
 impl Connector {
@@ -111,11 +127,13 @@ impl Connector {
     async fn connect(&self) -> Result<(Arc<Link>, Consumer), ConnectError> {
         let mut refused = None;
         for address in &self.addresses {
-            let error = match tokio::time::timeout(self.timeout, Link::open(address, &self.greeting)).await {
-                Ok(Ok(opened)) => return Ok(opened),
-                Ok(Err(source)) => ConnectError::Unreachable { address: address.host_and_port(), source },
-                Err(_) => ConnectError::TimedOut { address: address.host_and_port() },
-            };
+            let lost_replies = Arc::clone(&self.lost_replies);
+            let error =
+                match tokio::time::timeout(self.timeout, Link::open(address, &self.greeting, lost_replies)).await {
+                    Ok(Ok(opened)) => return Ok(opened),
+                    Ok(Err(source)) => ConnectError::Unreachable { address: address.host_and_port(), source },
+                    Err(_) => ConnectError::TimedOut { address: address.host_and_port() },
+                };
             refused.get_or_insert(error);
         }
         Err(refused.expect("a text that is split has one part at least"))

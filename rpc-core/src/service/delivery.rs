@@ -7,6 +7,7 @@
 //! | malformed, wrong content type, too large | `invalid_argument` | ack |
 //! | the reply, or the status, is over the limit | `resource_exhausted`, `may_have_run`; or the status without its words | ack |
 //! | the deadline had passed on arrival, or passed while it was handled | none: nobody waits | ack |
+//! | the handler took longer than it may | `deadline_exceeded` | ack |
 //! | the handler panicked; a `Once` call was begun three times, and nobody saw its end | `internal` | reject, not put back |
 //! | the caller has given up | none | ack |
 //! | an instance had it and did not settle it, and the method must not run twice | `unavailable`, `may_have_run` | ack |
@@ -19,7 +20,7 @@
 //! | the instance stopped before the handler ended | | put back, by closing the channel |
 //! | the instance stopped before the handler began | | put back |
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures::FutureExt;
@@ -32,6 +33,7 @@ use super::{
     handler::{Endpoint, Failure, Source},
     one_way::{self, OneWay, OneWayRetries},
     settle::{Settle, Unsettled},
+    skew::SkewLog,
 };
 use crate::{
     client::{Client, Scope},
@@ -47,13 +49,19 @@ use crate::{
 /// Longest list of methods that a call is told to have come through, in bytes.
 const PATH_BYTES_MAX: usize = 1024;
 
+/// Longer than any handler, shorter than what overflows an instant.
+const HANDLING_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 /// What all deliveries of an endpoint share.
 pub(super) struct Shared {
     pub(super) endpoint: Endpoint,
     pub(super) client: Client,
     pub(super) instance: Arc<str>,
     pub(super) retries: OneWayRetries,
+    /// Longest that a handler may take.
+    pub(super) handling_max: Duration,
     pub(super) cancels: Arc<Cancels>,
+    pub(super) skew: SkewLog,
     /// Fires when the instance begins to stop.
     pub(super) shutdown: CancellationToken,
     /// Fires when the instance will not wait for handlers any longer.
@@ -81,6 +89,10 @@ pub(super) async fn handle(shared: Arc<Shared>, delivery: Delivery, unsettled: U
         head.reply_to = None;
     }
     let Delivery { properties, data, redelivered, .. } = delivery;
+    if let Some(skew_ms) = head.skew_ms {
+        let app_id = properties.app_id().as_ref().map(ShortString::as_str);
+        shared.skew.tell(&shared.endpoint.queue.name, app_id, skew_ms);
+    }
     let body = Bytes::from(data);
     // For another try. A request has none, and its body is freed once it is read.
     let kept = if head.reply_to.is_none() { body.clone() } else { Bytes::new() };
@@ -139,6 +151,7 @@ async fn run(shared: &Shared, head: &Head, body: Bytes, redelivered: bool) -> En
         tracing::debug!(queue = shared.endpoint.queue.name, call_id = head.call_id, "the caller has given up");
         return Ended::Unwanted;
     }
+    let ends_at = ends_at(head.deadline, shared.handling_max);
     let handler = AssertUnwindSafe((shared.endpoint.handler)(context, codec, body)).catch_unwind();
     tokio::select! {
         ended = handler => match ended {
@@ -153,7 +166,10 @@ async fn run(shared: &Shared, head: &Head, body: Bytes, redelivered: bool) -> En
             Ok(Err(Failure::Poison)) => Ended::Poisonous,
             Err(_) => Ended::Panicked,
         },
-        () = passed(head.deadline) => Ended::Unwanted,
+        () = tokio::time::sleep_until(ends_at) => match head.deadline {
+            Some(deadline) if deadline <= ends_at => Ended::Unwanted,
+            _ => Ended::Refused(too_long(shared)),
+        },
         () = shared.abort.cancelled() => Ended::Aborted,
     }
 }
@@ -187,12 +203,16 @@ fn path(before: Option<&str>, queue: &str) -> Arc<str> {
     before.map_or_else(|| queue.into(), |before| format!("{before} {queue}").into())
 }
 
-/// Waits for the deadline; for ever without one.
-async fn passed(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline).await,
-        None => std::future::pending().await,
-    }
+/// When a handler that begins now is over: at its call's deadline, or when it may not take longer.
+fn ends_at(deadline: Option<Instant>, handling_max: Duration) -> Instant {
+    let longest = Instant::now() + handling_max.min(HANDLING_MAX);
+    deadline.map_or(longest, |deadline| deadline.min(longest))
+}
+
+fn too_long(shared: &Shared) -> Status {
+    let (queue, most) = (&shared.endpoint.queue.name, shared.handling_max);
+    tracing::warn!(queue, ?most, "a handler took longer than it may, and was dropped");
+    Status::deadline_exceeded(format!("the handler of {queue} took longer than {most:?}"))
 }
 
 /// How a request is answered.
@@ -215,7 +235,8 @@ impl Answering<'_> {
         let reply = Outgoing {
             exchange: ShortString::default(),
             routing_key: reply_to,
-            mandatory: false,
+            // It comes back if its caller is gone: then it is counted.
+            mandatory: true,
             properties,
             body,
             receipt: Receipt::Reply(unsettled, then),

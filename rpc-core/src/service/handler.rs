@@ -1,6 +1,6 @@
 //! A typed handler behind one face: bytes in, bytes out.
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -22,6 +22,8 @@ pub(super) struct Endpoint {
     /// In place of the instance's own.
     pub(super) prefetch: Option<u16>,
     pub(super) body_bytes_max: usize,
+    /// Longest that a handler may take; none: as long as the broker lets it.
+    pub(super) handling_max: Option<Duration>,
     pub(super) effect: Effect,
     pub(super) handler: Handler,
 }

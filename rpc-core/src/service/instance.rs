@@ -14,6 +14,7 @@ use super::{
     control::Control,
     delivery::Shared,
     handler::Endpoint,
+    skew::SkewLog,
 };
 use crate::{client::Client, error::ServeError};
 
@@ -65,6 +66,7 @@ impl Running {
         client: &Client,
         options: ServeOptions,
     ) -> Result<Self, ServeError> {
+        check_handling(service, options.consumer_timeout)?;
         let instance: Arc<str> = options.instance.clone().unwrap_or_else(|| new_instance_id(service.name)).into();
         let (ended_tx, ended) = watch::channel(None);
         let cancels = Arc::new(Cancels::default());
@@ -130,7 +132,9 @@ impl Running {
             client: client.clone(),
             instance: Arc::clone(&self.instance),
             retries: service.retries,
+            handling_max: endpoint.handling_max.unwrap_or(options.consumer_timeout),
             cancels: Arc::clone(cancels),
+            skew: SkewLog::default(),
             shutdown: self.stop.shutdown.clone(),
             abort: self.stop.abort.clone(),
         };
@@ -190,6 +194,17 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.stop.at_once();
     }
+}
+
+/// The broker would end the consumer of a handler that takes longer than it waits.
+fn check_handling<S>(service: &Service<S>, consumer_timeout: Duration) -> Result<(), ServeError> {
+    for endpoint in &service.endpoints {
+        if let Some(handling_max) = endpoint.handling_max.filter(|most| *most > consumer_timeout) {
+            let queue = endpoint.queue.name.clone();
+            return Err(ServeError::HandlingTooLong { queue, handling_max, consumer_timeout });
+        }
+    }
+    Ok(())
 }
 
 fn new_instance_id(service: &str) -> String {

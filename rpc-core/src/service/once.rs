@@ -4,6 +4,10 @@ use std::{future::Future, sync::Arc};
 
 use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
+use tokio::{
+    runtime::Handle,
+    sync::{Semaphore, SemaphorePermit},
+};
 
 use super::handler::{Failure, Handler, decode, encode};
 use crate::{
@@ -28,14 +32,17 @@ where
     H: Fn(Arc<S>, Context, R::Transaction, Request) -> F + Send + Sync + 'static,
     F: Future<Output = Result<(Reply, R::Transaction), Status>> + Send + 'static,
 {
-    let handler = Arc::new(handler);
+    let (handler, suspects) = (Arc::new(handler), Arc::new(Suspects::default()));
     Arc::new(move |context, codec, body| {
         let (state, store, handler) = (Arc::clone(&state), Arc::clone(&store), Arc::clone(&handler));
+        let suspects = Arc::clone(&suspects);
         Box::pin(async move {
             // What cannot be read is no call that could be remembered.
             let request = decode(codec, &body)?;
-            let once = Once { call: CallKey::new(method, context.call_id(), codec, &body), store: &*store, codec };
+            let call = CallKey::new(method, context.call_id(), codec, &body);
             drop(body);
+            let alone = suspects.if_suspect(context.redelivered()).await;
+            let mut once = Once { call, store, codec, begun: false };
             let transaction = match once.begin().await? {
                 Ok(transaction) => transaction,
                 Err(answer) => return answer.into_outcome(codec),
@@ -49,27 +56,50 @@ where
                     let answer = StoredAnswer { code: Some(status.code), body: encode(codec, &status)? };
                     once.commit(None, answer).await?
                 }
-                Err(status) => {
-                    once.abandon().await;
-                    return Err(status.into());
-                }
+                // Its start is not counted against it: `once` is dropped.
+                Err(status) => return Err(status.into()),
             };
+            drop(alone);
             answer.into_outcome(codec)
         })
     })
 }
 
-/// One call, and where it is remembered.
-struct Once<'a, R> {
-    call: CallKey,
-    store: &'a R,
-    codec: Codec,
+/// Requests that an instance had before and did not settle: it may be that one of them ended its process. They are begun
+/// one at a time, so that the start of another is not counted when it does so again.
+#[derive(Debug)]
+struct Suspects(Semaphore);
+
+impl Default for Suspects {
+    fn default() -> Self {
+        Self(Semaphore::new(1))
+    }
 }
 
-impl<R: ReplyStore> Once<'_, R> {
+impl Suspects {
+    /// Waits until no other is under way, if this is one.
+    async fn if_suspect(&self, is_suspect: bool) -> Option<SemaphorePermit<'_>> {
+        if is_suspect { Some(self.0.acquire().await.expect("the semaphore is never closed")) } else { None }
+    }
+}
+
+/// One call, and where it is remembered. However it is left while this process lives, its start is not counted.
+struct Once<R: ReplyStore> {
+    call: CallKey,
+    store: Arc<R>,
+    codec: Codec,
+    /// Counted, and without an end.
+    begun: bool,
+}
+
+impl<R: ReplyStore> Once<R> {
     /// The transaction to run in, or the answer that there is.
-    async fn begin(&self) -> Result<Result<R::Transaction, StoredAnswer>, Failure> {
-        match self.store.begin(&self.call).await.map_err(|error| self.failed(&error))? {
+    async fn begin(&mut self) -> Result<Result<R::Transaction, StoredAnswer>, Failure> {
+        // Dropped while it waits, it may be counted.
+        self.begun = true;
+        let begun = self.store.begin(&self.call).await;
+        self.begun = matches!(begun, Ok(Begun::Run { starts, .. }) if starts <= STARTS_MAX);
+        match begun.map_err(|error| self.failed(&error))? {
             Begun::Run { starts, .. } if starts > STARTS_MAX => Err(Failure::Poison),
             Begun::Run { transaction, .. } => Ok(Ok(transaction)),
             Begun::Answered(answer) => Ok(Err(answer)),
@@ -81,23 +111,36 @@ impl<R: ReplyStore> Once<'_, R> {
         }
     }
 
-    async fn commit(&self, transaction: Option<R::Transaction>, answer: StoredAnswer) -> Result<StoredAnswer, Failure> {
-        match self.store.commit(&self.call, transaction, answer.clone()).await {
-            Ok(Committed::Stored) => Ok(answer),
-            Ok(Committed::Before(answer)) => Ok(answer),
-            Err(error) => Err(self.failed(&error).into()),
-        }
-    }
-
-    async fn abandon(&self) {
-        if let Err(error) = self.store.abandon(&self.call).await {
-            tracing::warn!(call = %self.call, %error, "a start stays counted");
-        }
+    async fn commit(
+        &mut self,
+        transaction: Option<R::Transaction>,
+        answer: StoredAnswer,
+    ) -> Result<StoredAnswer, Failure> {
+        let answer = match self.store.commit(&self.call, transaction, answer.clone()).await {
+            Ok(Committed::Stored) => answer,
+            Ok(Committed::Before(answer)) => answer,
+            Err(error) => return Err(self.failed(&error).into()),
+        };
+        self.begun = false;
+        Ok(answer)
     }
 
     fn failed(&self, error: &StoreError) -> Status {
         tracing::warn!(call = %self.call, %error, codec = self.codec.content_type(), "a call cannot be remembered");
         Status::unavailable("the service's store of replies does not answer")
+    }
+}
+
+impl<R: ReplyStore> Drop for Once<R> {
+    fn drop(&mut self) {
+        // Without a runtime the process ends.
+        let Some(runtime) = self.begun.then(Handle::try_current).and_then(Result::ok) else { return };
+        let (store, call) = (Arc::clone(&self.store), self.call.clone());
+        runtime.spawn(async move {
+            if let Err(error) = store.abandon(&call).await {
+                tracing::warn!(%call, %error, "a start stays counted");
+            }
+        });
     }
 }
 

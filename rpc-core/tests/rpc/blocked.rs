@@ -1,12 +1,20 @@
-//! A broker that blocks publishers, for want of memory: nothing waits for ever, and what was given up is not done later.
+//! A broker that blocks publishers, for want of memory (row 4 of the table of faults): nothing waits for ever, and what was given up is not done later.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use tokio::sync::mpsc;
+use futures::StreamExt;
+use lapin::options::BasicRejectOptions;
+use tokio::sync::{Semaphore, mpsc};
 use warren_rpc::{CallError, Client, ClientOptions, Code, PublishError, ServeOptions, Service};
 use warren_testing::{OwnOptions, own_broker};
 
-use super::harness::{Happened, Work, client, eventually, soon, within};
+use super::{
+    harness::{Happened, PATIENCE, Work, client, eventually, foreign, ready, soon, within},
+    logs::Logs,
+};
 
 const TIMEOUT: Duration = Duration::from_millis(300);
 
@@ -58,4 +66,65 @@ async fn calls_and_events_end_in_time_and_what_was_given_up_is_not_published_lat
         handled.push(soon("what was published", handled_rx.recv()).await.unwrap());
     }
     assert!(!handled.contains(&1) && !handled.contains(&2), "{handled:?}");
+}
+
+#[tokio::test]
+async fn a_blocked_caller_is_still_answered_and_its_new_calls_end_at_once() {
+    let Some(broker) = own_broker(OwnOptions::default()).await else { return };
+    let logs = Logs::begin();
+    let service =
+        Service::new("test", "1.0.0", Arc::new(())).method::<Work, _, _>(|_, _, _| async { Ok(String::new()) });
+    service.serve(&client(&broker.url).await, ServeOptions::default()).await.unwrap().shutdown().await;
+    let caller = client(&broker.url).await;
+    let before = tokio::spawn({
+        let caller = caller.clone();
+        async move { caller.call_with::<Work>(&1, within(PATIENCE)).await }
+    });
+    let channel = foreign(&broker.url).await;
+    let mut requests =
+        channel.basic_consume("test.work".into(), "".into(), Default::default(), Default::default()).await.unwrap();
+    let request = soon("the request", requests.next()).await.unwrap().unwrap();
+
+    broker.block_publishers().await;
+    eventually("the caller is told", || async {
+        // The broker tells who publishes.
+        let _ = caller.call_with::<Work>(&2, within(Duration::from_millis(50))).await;
+        caller.blocked().is_some()
+    })
+    .await;
+    assert_eq!(logs.count("the broker blocks publishers"), 1);
+    let asked = Instant::now();
+    let error = caller.call_with::<Work>(&3, within(PATIENCE)).await.unwrap_err();
+    assert!(error.to_string().starts_with("unavailable: the broker blocks publishers: "), "{error}");
+    assert!(asked.elapsed() < PATIENCE / 2, "{:?}: at once, not at the deadline", asked.elapsed());
+
+    // An instance could not publish its reply now; the broker's own word needs no publisher.
+    request.acker.reject(BasicRejectOptions { requeue: false }).await.unwrap();
+    let error = soon("the answer", before).await.unwrap().unwrap_err();
+    assert_eq!(error.to_string(), "internal: test.work failed: the request is in test.work.dead");
+    assert!(caller.blocked().is_some(), "it came while the caller is blocked");
+}
+
+#[tokio::test]
+async fn one_way_deliveries_are_acked_while_publishers_are_blocked() {
+    let Some(broker) = own_broker(OwnOptions::default()).await else { return };
+    let go = Arc::new(Semaphore::new(0));
+    let service =
+        Service::new("test", "1.0.0", Arc::clone(&go)).on::<Happened, _, _>(|go: Arc<Semaphore>, _, _| async move {
+            go.acquire().await.unwrap().forget();
+            Ok(())
+        });
+    let _running = service.serve(&client(&broker.url).await, ServeOptions::default()).await.unwrap();
+    let options = ClientOptions { publish_timeout: TIMEOUT, ..ClientOptions::default() };
+    let publisher = Client::connect(&broker.url, options).await.unwrap();
+    for number in 0..5 {
+        publisher.publish::<Happened>(&number).await.unwrap();
+    }
+    let channel = foreign(&broker.url).await;
+    broker.block_publishers().await;
+    publish_until_blocked(&publisher).await;
+    // At prefetch 1 each is delivered only when the one before it is acked.
+    go.add_permits(10_000);
+    eventually("all are handled", || async { ready(&channel, "test.on.test.happened").await == 0 }).await;
+    assert!(publisher.blocked().is_some(), "while publishers are blocked");
 }

@@ -1,13 +1,15 @@
-//! A connection, a queue or a broker that is lost, and comes back: rows 1, 2 and 17 of the table of faults.
+//! A connection, a queue or a broker that is lost, and comes back: rows 1, 2 and 17 of the table of faults
+//! (`docs/faults.md`).
 
 use std::{sync::Arc, time::Duration};
 
-use futures::future::join_all;
+use futures::{StreamExt, future::join_all};
+use lapin::{BasicProperties, options::BasicConsumeOptions};
 use tokio::sync::mpsc;
 use warren_rpc::{CallError, Client, ClientOptions, Context, Method, ServeOptions, Service, Status};
 use warren_testing::{OwnOptions, TestBroker, own_broker};
 
-use super::harness::{Careful, PATIENCE, Work, broker, client, eventually, foreign, soon, within};
+use super::harness::{Careful, PATIENCE, Work, broker, client, eventually, foreign, ready, soon, within};
 
 /// Says that it has begun, and waits to be let go.
 struct Gate {
@@ -71,9 +73,50 @@ async fn when_the_broker_restarts_what_may_run_again_is_answered_and_the_rest_is
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn when_the_broker_is_killed_and_comes_back_what_may_run_again_is_answered_and_the_rest_is_told() {
+    let Some(broker) = own_broker(OwnOptions::default()).await else { return };
+    calls_in_flight_survive_as_their_effect_allows(&broker, async |broker| broker.kill_and_start().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn when_connections_are_cut_what_may_run_again_is_answered_and_the_rest_is_told() {
     let Some(broker) = own_broker(OwnOptions::default()).await else { return };
     calls_in_flight_survive_as_their_effect_allows(&broker, async |broker| broker.cut_connections().await).await;
+}
+
+#[tokio::test]
+async fn a_call_is_sent_again_with_a_callback_queue_of_a_new_name_that_exists_by_then() {
+    let Some(broker) = own_broker(OwnOptions::default()).await else { return };
+    let (service, ..) = service();
+    service.serve(&client(&broker.url).await, ServeOptions::default()).await.unwrap().shutdown().await;
+    let caller = client(&broker.url).await;
+    let call = tokio::spawn({
+        let caller = caller.clone();
+        async move { caller.call_with::<Work>(&1, within(PATIENCE)).await }
+    });
+    let waiting = async |count| {
+        eventually("requests wait", || async { ready(&foreign(&broker.url).await, "test.work").await == count }).await;
+    };
+    waiting(1).await;
+    broker.cut_connections().await;
+    waiting(2).await;
+
+    let channel = foreign(&broker.url).await;
+    let options = BasicConsumeOptions { no_ack: true, ..Default::default() };
+    let mut requests = channel.basic_consume("test.work".into(), "".into(), options, Default::default()).await.unwrap();
+    let mut attempts = Vec::new();
+    for _ in 0..2 {
+        attempts.push(soon("a request", requests.next()).await.unwrap().unwrap().properties);
+    }
+    let [first, second] = &attempts[..] else { unreachable!("there are two") };
+    assert_eq!(first.message_id(), second.message_id(), "the same call");
+    assert_ne!(first.correlation_id(), second.correlation_id(), "another attempt");
+    let queue = second.reply_to().clone().unwrap();
+    assert_ne!(Some(&queue), first.reply_to().as_ref());
+    let id = second.correlation_id().clone().unwrap();
+    let properties = BasicProperties::default().with_correlation_id(id);
+    channel.basic_publish("".into(), queue, Default::default(), b"\"answered\"", properties).await.unwrap();
+    assert_eq!(soon("the call ends", call).await.unwrap().unwrap(), "answered");
 }
 
 #[tokio::test]

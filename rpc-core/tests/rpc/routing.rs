@@ -25,20 +25,23 @@ async fn a_call_of_a_method_that_nobody_declared_is_told_so_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_thousand_concurrent_calls_each_is_told_its_own_outcome() {
+async fn of_ten_thousand_concurrent_calls_half_of_them_unroutable_each_is_told_its_own_outcome() {
     let Some(broker) = broker("half-unroutable").await else { return };
     let client = client(&broker.url).await;
     let service = Service::new("test", "1.0.0", stateless())
         .method::<Work, _, _>(|_, _, number: u32| async move { Ok(format!("reply {number}")) });
     let options = ServeOptions { prefetch: 64, ..ServeOptions::default() };
     let _running = service.serve(&client, options).await.unwrap();
-    let calls = (0..2_000_u32).map(|number| {
+    let calls = (0..10_000_u32).map(|number| {
         let client = client.clone();
         async move {
             if number % 2 == 0 {
-                assert_eq!(client.call::<Work>(&number).await.unwrap(), format!("reply {number}"));
+                assert_eq!(
+                    client.call_with::<Work>(&number, within(PATIENCE)).await.unwrap(),
+                    format!("reply {number}")
+                );
             } else {
-                let error = client.call::<Nowhere>(&number).await.unwrap_err();
+                let error = client.call_with::<Nowhere>(&number, within(PATIENCE)).await.unwrap_err();
                 assert!(is_unroutable(&error), "{error}");
             }
         }
