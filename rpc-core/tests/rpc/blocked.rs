@@ -71,7 +71,7 @@ async fn calls_and_events_end_in_time_and_what_was_given_up_is_not_published_lat
 #[tokio::test]
 async fn a_blocked_caller_is_still_answered_and_its_new_calls_end_at_once() {
     let Some(broker) = own_broker(OwnOptions::default()).await else { return };
-    let logs = Logs::begin();
+    let _logs = Logs::begin();
     let service =
         Service::new("test", "1.0.0", Arc::new(())).method::<Work, _, _>(|_, _, _| async { Ok(String::new()) });
     service.serve(&client(&broker.url).await, ServeOptions::default()).await.unwrap().shutdown().await;
@@ -92,7 +92,7 @@ async fn a_blocked_caller_is_still_answered_and_its_new_calls_end_at_once() {
         caller.blocked().is_some()
     })
     .await;
-    assert_eq!(logs.count("the broker blocks publishers"), 1);
+    assert_eq!(Logs::count("the broker blocks publishers"), 1);
     let asked = Instant::now();
     let error = caller.call_with::<Work>(&3, within(PATIENCE)).await.unwrap_err();
     assert!(error.to_string().starts_with("unavailable: the broker blocks publishers: "), "{error}");

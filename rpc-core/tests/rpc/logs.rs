@@ -34,8 +34,8 @@ impl Logs {
         Logs(())
     }
 
-    /// How many lines say this.
-    pub(crate) fn count(&self, words: &str) -> usize {
+    /// How many lines of this thread's log say this.
+    pub(crate) fn count(words: &str) -> usize {
         LOG.with_borrow(|log| {
             let log = log.as_deref().unwrap_or_default();
             String::from_utf8_lossy(log).lines().filter(|line| line.contains(words)).count()
