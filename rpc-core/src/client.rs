@@ -4,7 +4,10 @@ mod ask;
 mod call;
 mod cancel;
 mod in_flight;
+mod notify;
+mod one_way;
 mod options;
+mod publish;
 mod retry;
 mod scope;
 
@@ -16,17 +19,18 @@ use lapin::types::ShortString;
 pub(crate) use self::scope::Scope;
 use self::{in_flight::InFlight, retry::RetryBudget};
 pub use self::{
+    notify::NotifyOptions,
     options::{CallOptions, ClientOptions, ReconnectOptions, TlsIdentity, TlsOptions},
+    publish::PublishOptions,
     retry::RetryPolicy,
 };
 use crate::{
     amqp,
     codec::Codec,
-    error::{CallError, ConnectError, PublishError, RejectReason},
-    link::{Links, LinksEnded},
-    method::{BODY_BYTES_MAX, Effect, Event, Method},
+    error::{CallError, ConnectError, RejectReason},
+    link::Links,
+    method::{BODY_BYTES_MAX, Effect, Method},
     status::Status,
-    wire,
 };
 
 /// Calls methods and publishes events. Cheap to clone: clones share one connection, which is made again when it is
@@ -168,34 +172,6 @@ impl Client {
             return Err(Status::internal(format!("the reply of {name} is {answered}, not {asked}")).into());
         }
         Ok(reply)
-    }
-
-    /// Publishes an event, and waits until the broker has it on disk for every queue that wants it; whether any does is
-    /// not asked. Waits for [`ClientOptions::publish_timeout`] at most.
-    ///
-    /// # Errors
-    ///
-    /// [`PublishError`]: too large, refused, the connection was lost, or the broker did not confirm in time.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future leaves open whether the event was published; what was not written by then never will be.
-    pub async fn publish<E: Event>(&self, event: &E::Body) -> Result<(), PublishError> {
-        let codec = self.inner.options.codec;
-        let body = codec.encode(event).map_err(RejectReason::from)?;
-        if body.len() > BODY_BYTES_MAX {
-            let (body_bytes, method) = (body.len(), E::KEY.to_owned());
-            return Err(RejectReason::BodyTooLarge { method, body_bytes, body_bytes_max: BODY_BYTES_MAX }.into());
-        }
-        let key = amqp::name("event's key", E::KEY).map_err(RejectReason::from)?;
-        let properties = wire::event_properties(codec, &self.inner.app_id);
-        let timeout = self.inner.options.publish_timeout;
-        let confirmed = async {
-            let link =
-                self.inner.links.up().await.map_err(|LinksEnded(source)| PublishError::ConnectionLost { source })?;
-            link.requests.publish(amqp::EVENTS_EXCHANGE.into(), key, properties, body).await
-        };
-        tokio::time::timeout(timeout, confirmed).await.unwrap_or(Err(PublishError::TimedOut { timeout }))
     }
 
     /// Calls that have not ended.

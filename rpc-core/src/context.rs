@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::{client::Client, trace::TraceContext};
+use crate::{client::Client, exchange::Headers, trace::TraceContext, wire::Published};
 
 /// What a handler knows of its request beside the body. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -17,6 +17,8 @@ pub struct Context {
     pub(crate) trace: TraceContext,
     pub(crate) instance: Arc<str>,
     pub(crate) redelivered: bool,
+    /// What its publisher said, if it was published to an exchange.
+    pub(crate) published: Option<Arc<Published>>,
 }
 
 impl Context {
@@ -58,6 +60,18 @@ impl Context {
     #[must_use]
     pub fn instance(&self) -> &str {
         &self.instance
+    }
+
+    /// The key that the message was published with; none if it is a request.
+    #[must_use]
+    pub fn routing_key(&self) -> Option<&str> {
+        self.published.as_ref().map(|published| published.routing_key.as_str())
+    }
+
+    /// The headers that the message was published with; none if it is a request.
+    #[must_use]
+    pub fn headers(&self) -> Option<&Headers> {
+        self.published.as_ref().map(|published| &published.headers)
     }
 
     /// Whether the request may have been handled before: an instance had it and did not settle it, or its handler

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use crate::{
     codec::EncodeError,
+    exchange::ExchangeKind,
     status::{Retry, Status},
 };
 
 /// What AMQP itself said when something failed: the source of the errors below.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error(transparent)]
-pub struct BrokerError(#[from] lapin::Error);
+pub struct BrokerError(#[from] pub(crate) lapin::Error);
 
 /// A name that AMQP cannot carry: its short strings have 255 bytes at most (section 4.2.5.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,6 +21,37 @@ pub struct NameError {
     pub what: &'static str,
     /// Its length.
     pub bytes: usize,
+}
+
+/// A header that a publisher, or a binding, cannot choose.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the header {name:?} cannot be used: it takes 1 to 255 bytes, and must not be the broker's or the contract's own"
+)]
+pub struct HeaderError {
+    /// Its name.
+    pub name: String,
+}
+
+/// Why a queue cannot be bound to an exchange.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BindingError {
+    /// The exchange's name or the key cannot be carried.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// A header cannot be chosen.
+    #[error(transparent)]
+    Header(#[from] HeaderError),
+    /// The exchange does not choose by what the binding says: keys are for direct and topic exchanges, headers for
+    /// headers exchanges, and a direct one has no binding for everything.
+    #[error("the {kind} exchange {exchange} has no such binding")]
+    Kind {
+        /// The exchange.
+        exchange: String,
+        /// Its kind.
+        kind: ExchangeKind,
+    },
 }
 
 /// Why there is no connection.
@@ -121,7 +153,7 @@ pub enum RejectReason {
     /// The encoded body is larger than the method takes. Retrying does not help.
     #[error("{method} takes at most {body_bytes_max} bytes, not {body_bytes}")]
     BodyTooLarge {
-        /// The method called, or the event's key.
+        /// The method called, or the exchange.
         method: String,
         /// The body's size.
         body_bytes: usize,
@@ -131,29 +163,66 @@ pub enum RejectReason {
     /// The request cannot be written in the codec. Retrying does not help.
     #[error(transparent)]
     Encode(#[from] EncodeError),
-    /// The method's name, the call id or the event's key cannot be carried. Retrying does not help.
+    /// The name of a method or an exchange, an id, or a routing key cannot be carried. Retrying does not help.
     #[error(transparent)]
     Name(#[from] NameError),
+    /// A header cannot be chosen. Retrying does not help.
+    #[error(transparent)]
+    Header(#[from] HeaderError),
 }
 
-/// Why a message may not have been published.
+/// Why a message may not have been published. What a retry would do is said with each; who tries again uses the same
+/// id, so that a message that came twice can be known.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PublishError {
-    /// The message was not accepted.
+    /// The message was not accepted: too large, not to be carried, or a queue refused it
+    /// ([`RejectReason::Broker`]), most often because it is full. Of several queues another may have it.
     #[error("not accepted: {0}")]
     Rejected(#[from] RejectReason),
-    /// The connection was lost before the broker's confirm: it may have been published.
+    /// No queue takes it: nobody ever served the method here, or nothing is bound to the exchange by such a key or
+    /// such headers. Nothing happened.
+    #[error("no queue takes what is published as {routing_key:?} to the exchange {exchange:?}")]
+    Unroutable {
+        /// Empty for a method.
+        exchange: String,
+        /// The method, or the key.
+        routing_key: String,
+    },
+    /// The exchange cannot be declared: most often it is of another kind. Nothing happened.
+    #[error("the exchange {exchange} cannot be used as a {kind} exchange: {source}")]
+    Exchange {
+        /// The exchange.
+        exchange: String,
+        /// What it should be.
+        kind: ExchangeKind,
+        /// What AMQP said.
+        source: BrokerError,
+    },
+    /// The connection, or its channel, was lost before the broker's confirm: it may have been published.
     #[error("the connection to the broker was lost before its confirm")]
     ConnectionLost {
         /// What AMQP said, if anything.
         source: Option<BrokerError>,
     },
-    /// The broker did not confirm in time: most often it blocks publishers, for want of memory or disk. It may have
-    /// been published, or may yet.
+    /// The broker did not confirm in time. It may have been published, or may yet.
     #[error("the broker did not confirm within {timeout:?}")]
     TimedOut {
-        /// [`ClientOptions::publish_timeout`](crate::ClientOptions::publish_timeout).
+        /// How long was waited.
+        timeout: Duration,
+    },
+    /// The broker blocks publishers, for want of memory or disk, and went on to do so. Nothing happened.
+    #[error("the broker blocks publishers, and did so for {timeout:?}: {reason}")]
+    Blocked {
+        /// Why, in the broker's words.
+        reason: String,
+        /// How long was waited.
+        timeout: Duration,
+    },
+    /// There was no connection in time. Nothing happened.
+    #[error("no broker answered within {timeout:?}")]
+    NotConnected {
+        /// How long was waited.
         timeout: Duration,
     },
 }
@@ -162,7 +231,7 @@ pub enum PublishError {
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServeError {
-    /// The name of a queue, an event or the instance cannot be carried. Nothing was started.
+    /// The name of a queue or the instance cannot be carried. Nothing was started.
     #[error(transparent)]
     Name(#[from] NameError),
     /// A method may take longer ([`Method::HANDLING_MAX`](crate::Method::HANDLING_MAX)) than the broker lets a consumer
@@ -179,6 +248,9 @@ pub enum ServeError {
         /// What the options say.
         consumer_timeout: Duration,
     },
+    /// An exchange cannot be bound so. Nothing was started.
+    #[error(transparent)]
+    Binding(#[from] BindingError),
     /// The broker refused a queue, an exchange, a binding or a consumer: most often it exists with other arguments.
     #[error("{queue} cannot be served: {source}")]
     Declare {

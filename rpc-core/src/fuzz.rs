@@ -110,7 +110,7 @@ fn heads(go: Go) {
         let properties = properties.build();
         bounded(said::bytes(&properties), "a head", || {
             let head = Head::read(&properties);
-            let again = Head::read(&retry_properties(&properties, &head, head.tries.saturating_add(1)));
+            let again = Head::read(&retry_properties(&properties, &head, None, head.tries.saturating_add(1)));
             assert_eq!((&again.call_id, &again.codec), (&head.call_id, &head.codec), "another try is of the same call");
             cancelled_until(&properties)
         });

@@ -51,6 +51,7 @@ mod client;
 mod codec;
 mod context;
 mod error;
+mod exchange;
 #[cfg(test)]
 mod fuzz;
 mod link;
@@ -64,11 +65,15 @@ mod trace;
 mod wire;
 
 pub use client::{
-    CallOptions, Client, ClientOptions, RawMethod, ReconnectOptions, RetryPolicy, TlsIdentity, TlsOptions,
+    CallOptions, Client, ClientOptions, NotifyOptions, PublishOptions, RawMethod, ReconnectOptions, RetryPolicy,
+    TlsIdentity, TlsOptions,
 };
 pub use codec::{Codec, DecodeError, EncodeError};
 pub use context::Context;
-pub use error::{BrokerError, CallError, ConnectError, NameError, PublishError, RejectReason, ServeError};
+pub use error::{
+    BindingError, BrokerError, CallError, ConnectError, HeaderError, NameError, PublishError, RejectReason, ServeError,
+};
+pub use exchange::{Binding, Body, Exchange, ExchangeKind, HeaderValue, Headers};
 pub use method::{BODY_BYTES_MAX, Effect, Event, Method, QUEUE_LENGTH_MAX};
 pub use once::{
     Begun, CallKey, Committed, MemoryReplyStore, MemoryReplyStoreOptions, MemoryTransaction, ReplyStore, StoreError,

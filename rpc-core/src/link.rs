@@ -5,13 +5,14 @@
 mod supervisor;
 
 use std::sync::{
-    Arc, Mutex, PoisonError,
+    Arc,
     atomic::{AtomicU64, Ordering},
 };
 
+use bytes::Bytes;
 use futures::{Stream, StreamExt};
-use lapin::{Channel, Connection, Consumer, types::ShortString};
-use tokio::sync::OnceCell;
+use lapin::{BasicProperties, Channel, Connection, Consumer, types::ShortString};
+use tokio::sync::{OnceCell, watch};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -20,7 +21,10 @@ use crate::{
     amqp::{self, Socket},
     error::{BrokerError, CallError},
     pending::PendingCalls,
-    publisher::{Publisher, Returned},
+    publisher::{
+        Publisher, Returned,
+        lanes::{Destination, Lanes, Unconfirmed},
+    },
     wire::Answer,
 };
 
@@ -33,12 +37,14 @@ pub(crate) struct Link {
     pub(crate) pending: Arc<PendingCalls<Answer>>,
     pub(crate) requests: Publisher,
     replies: OnceCell<Publisher>,
+    /// For messages that nobody answers.
+    lanes: Lanes,
     /// Fires when something on this connection is broken in a way that only a new one mends.
     broken: CancellationToken,
     /// Fires when the connection is not to be used any more.
     lost: CancellationToken,
     /// Why the broker blocks publishers, while it does.
-    blocked: Mutex<Option<String>>,
+    blocked: watch::Sender<Option<String>>,
     /// Replies that came back, over all connections of the client.
     lost_replies: Arc<AtomicU64>,
 }
@@ -73,9 +79,10 @@ impl Link {
             pending,
             requests,
             replies: OnceCell::new(),
+            lanes: Lanes::new(),
             broken,
             lost: CancellationToken::new(),
-            blocked: Mutex::new(None),
+            blocked: watch::Sender::new(None),
             lost_replies,
         });
         tokio::spawn(watch_blocks(Arc::clone(&link), events));
@@ -111,11 +118,35 @@ impl Link {
 
     /// Why the broker blocks publishers, if it does.
     pub(crate) fn blocked(&self) -> Option<String> {
-        self.blocked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.blocked.borrow().clone()
+    }
+
+    /// Waits until the broker does not block publishers, or the connection is lost.
+    ///
+    /// Cancel safe.
+    pub(crate) async fn unblocked(&self) {
+        let mut blocked = self.blocked.subscribe();
+        tokio::select! {
+            // An error would mean that the link is gone, and it is borrowed here.
+            _ = blocked.wait_for(Option::is_none) => {}
+            () = self.lost() => {}
+        }
+    }
+
+    /// Publishes a message that nobody answers, and waits for the broker's word.
+    ///
+    /// Cancel safe: dropped, the message is not written, unless it was by then.
+    pub(crate) async fn publish(
+        &self,
+        destination: Destination,
+        properties: BasicProperties,
+        body: Bytes,
+    ) -> Result<(), Unconfirmed> {
+        self.lanes.publish(&self.connection, destination, properties, body).await
     }
 
     fn set_blocked(&self, reason: Option<String>) {
-        *self.blocked.lock().unwrap_or_else(PoisonError::into_inner) = reason;
+        self.blocked.send_replace(reason);
     }
 
     /// Ends whatever waits for something of this connection.

@@ -12,6 +12,7 @@
 //! confirm, often another message's. So a return is matched by its own correlation id, and never says anything of
 //! the confirm that it came on.
 
+pub(crate) mod lanes;
 mod receipt;
 
 use std::sync::Arc;

@@ -21,10 +21,11 @@ use self::handler::{Endpoint, Handler, Source};
 pub(crate) use self::settle::{Settle, Unsettled};
 pub use self::{instance::Running, one_way::OneWayRetries};
 use crate::{
-    amqp::SharedQueue,
+    amqp::{self, Bound, SharedQueue},
     client::Client,
     context::Context,
-    error::ServeError,
+    error::{BindingError, ServeError},
+    exchange::{Binding, Body, Exchange},
     method::{Effect, Event, Method, QUEUE_LENGTH_MAX},
     once::ReplyStore,
     status::Status,
@@ -203,28 +204,77 @@ impl<S: Send + Sync + 'static> Service<S> {
     ///
     /// After a status that allows a retry the event rests, goes to the end of the queue and is tried again, as
     /// [`OneWayRetries`] says; so a handler must bear another order, and an event twice. After any other status, a
-    /// panic or the last try it is rejected: a log line names its queue, which ends with its key, and its id, and it
-    /// is lost unless the operator gave the queue a dead-letter exchange.
+    /// panic or the last try it is rejected, and kept in `SERVICE.on.KEY.dead`: a log line names its queue and its id.
     #[must_use]
-    pub fn on<E, H, F>(mut self, handler: H) -> Self
+    pub fn on<E, H, F>(self, handler: H) -> Self
     where
         E: Event,
         H: Fn(Arc<S>, Context, E::Body) -> F + Send + Sync + 'static,
         F: Future<Output = Result<(), Status>> + Send + 'static,
     {
+        let bindings = amqp::name("event's key", E::KEY).map_err(BindingError::from).and_then(|key| {
+            let bound = Binding::key(key.as_str()).bound(&Exchange::<E::Body>::topic(amqp::EVENTS_EXCHANGE))?;
+            Ok(Arc::from([bound]))
+        });
+        self.subscribed::<E::Body, H, F>(E::KEY, bindings, handler)
+    }
+
+    /// Subscribes to an exchange: as [`on`](Self::on), with a queue `SERVICE.on.NAME` that has these bindings. What an
+    /// earlier version of the service bound it to, it stays bound to. The handler is told the key and the headers by
+    /// its [`Context`].
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use warren_rpc::{Context, Exchange, Service};
+    /// const BOARDS: Exchange<String> = Exchange::topic("contest.boards");
+    ///
+    /// let service = Service::new("recorder", "1.0.0", Arc::new(())).on_exchange(
+    ///     "boards",
+    ///     &BOARDS,
+    ///     ["spring.*", "summer.*"],
+    ///     |_, context: Context, change: String| async move {
+    ///         println!("{}: {change}", context.routing_key().unwrap_or_default());
+    ///         Ok(())
+    ///     },
+    /// );
+    /// ```
+    #[must_use]
+    pub fn on_exchange<B, T, H, F>(
+        self,
+        name: &str,
+        exchange: &Exchange<B>,
+        bindings: impl IntoIterator<Item = T>,
+        handler: H,
+    ) -> Self
+    where
+        B: Body,
+        T: Into<Binding>,
+        H: Fn(Arc<S>, Context, B) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<(), Status>> + Send + 'static,
+    {
+        let bindings = bindings.into_iter().map(|binding| binding.into().bound(exchange)).collect();
+        self.subscribed::<B, H, F>(name, bindings, handler)
+    }
+
+    fn subscribed<B, H, F>(mut self, name: &str, bindings: Result<Arc<[Bound]>, BindingError>, handler: H) -> Self
+    where
+        B: Body,
+        H: Fn(Arc<S>, Context, B) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<(), Status>> + Send + 'static,
+    {
         self.endpoints.push(Endpoint {
             queue: SharedQueue {
-                name: format!("{}.on.{}", self.name, E::KEY),
+                name: format!("{}.on.{name}", self.name),
                 is_quorum: false,
                 priority_max: 0,
                 length_max: QUEUE_LENGTH_MAX,
             },
-            source: Source::Event { key: E::KEY },
+            source: Source::Exchange(bindings),
             prefetch: None,
             body_bytes_max: crate::method::BODY_BYTES_MAX,
             handling_max: None,
             effect: Effect::Repeatable,
-            handler: handler::erase::<S, E::Body, (), H, F>(Arc::clone(&self.state), handler),
+            handler: handler::erase::<S, B, (), H, F>(Arc::clone(&self.state), handler),
         });
         self
     }

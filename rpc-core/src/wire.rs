@@ -4,6 +4,7 @@
 //! `reply_to`. A message without any of Warren's headers is a request as well: JSON, without a deadline.
 
 mod answer;
+mod one_way;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -14,7 +15,10 @@ use lapin::{
 use tokio::time::Instant;
 use uuid::Uuid;
 
-pub(crate) use self::answer::Answer;
+pub(crate) use self::{
+    answer::Answer,
+    one_way::{OneWayHead, Published, is_reserved},
+};
 use crate::{
     amqp::{header_integer, header_text},
     codec::Codec,
@@ -118,18 +122,15 @@ pub(crate) fn cancelled_until(properties: &BasicProperties) -> Instant {
     Instant::now() + ms.map_or(CANCEL_MAX, |ms| Duration::from_millis(ms.min(24 * 60 * 60 * 1000)))
 }
 
-/// The properties of an event: it survives the broker's restart.
-pub(crate) fn event_properties(codec: Codec, app_id: &ShortString) -> BasicProperties {
-    message(codec, app_id)
-        .with_message_id(Uuid::now_v7().to_string().into())
-        .with_delivery_mode(PERSISTENT)
-        .with_timestamp(u64::try_from(unix_ms() / 1000).unwrap_or_default())
-}
-
 /// The properties of a one-way message that is published once more: what the contract knows of it, and nothing else. If
 /// all were copied, a stranger's `user_id` would close the channel, and a stranger's `CC` send copies.
-pub(crate) fn retry_properties(first: &BasicProperties, head: &Head, tries: u32) -> BasicProperties {
-    let mut headers = FieldTable::default();
+pub(crate) fn retry_properties(
+    first: &BasicProperties,
+    head: &Head,
+    published: Option<&Published>,
+    tries: u32,
+) -> BasicProperties {
+    let mut headers = published.map(Published::table).unwrap_or_default();
     headers.insert(TRIES.into(), AMQPValue::LongLongInt(tries.into()));
     if let Some(deadline) = head.deadline {
         let left_ms = deadline.saturating_duration_since(Instant::now()).as_millis();
@@ -318,10 +319,10 @@ mod tests {
     fn another_try_keeps_the_id_and_what_the_body_is_and_counts() {
         let first = with_deadline(Some(60_000), None).with_user_id("guest".into()).with_app_id("other".into());
         let head = Head::read(&first);
-        let again = Head::read(&retry_properties(&first, &head, head.tries + 1));
+        let again = Head::read(&retry_properties(&first, &head, None, head.tries + 1));
         assert_eq!((again.tries, &again.call_id, &again.codec), (1, &head.call_id, &head.codec));
         assert!(again.deadline.is_some_and(|deadline| deadline <= head.deadline.unwrap() + Duration::from_secs(1)));
-        let properties = retry_properties(&first, &again, 2);
+        let properties = retry_properties(&first, &again, None, 2);
         assert_eq!(Head::read(&properties).tries, 2);
         assert_eq!((properties.user_id(), properties.app_id().as_ref().unwrap().as_str()), (&None, "other"));
         assert_eq!(*properties.delivery_mode(), Some(PERSISTENT));

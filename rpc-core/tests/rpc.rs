@@ -13,6 +13,7 @@ mod rpc {
     mod dead_letters;
     mod deadlines;
     mod events;
+    mod exchanges;
     mod faults;
     mod foreign;
     mod half_open;
@@ -20,6 +21,7 @@ mod rpc {
     mod lifecycle;
     mod limits;
     mod logs;
+    mod notify;
     mod once;
     mod overload;
     mod reconnect;

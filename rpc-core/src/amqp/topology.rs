@@ -151,16 +151,11 @@ pub(crate) async fn declare_control_exchange(channel: &Channel) -> Result<(), Br
     declare_exchange(channel, CONTROL_EXCHANGE, ExchangeKind::Topic).await
 }
 
-async fn declare_exchange(channel: &Channel, name: &str, kind: ExchangeKind) -> Result<(), BrokerError> {
+pub(super) async fn declare_exchange(channel: &Channel, name: &str, kind: ExchangeKind) -> Result<(), BrokerError> {
     let options =
         ExchangeDeclareOptions { passive: false, durable: true, auto_delete: false, internal: false, nowait: false };
     channel.exchange_declare(name.into(), kind, options, FieldTable::default()).await?;
     Ok(())
-}
-
-/// Lets a queue have the events of a key.
-pub(crate) async fn bind_event(channel: &Channel, queue: &ShortString, key: &ShortString) -> Result<(), BrokerError> {
-    bind(channel, queue, EVENTS_EXCHANGE, key).await
 }
 
 /// Lets a queue have the control messages of a key.

@@ -20,11 +20,11 @@ use crate::{
 };
 
 /// Longer than any call, shorter than what overflows an instant.
-const DEADLINE_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+pub(super) const DEADLINE_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// Most times that one request is sent because a connection was lost. A request that ends its own connection, which a
 /// broker does to what it does not understand, must not end one after another.
-const SENT_MAX: u32 = 5;
+pub(super) const SENT_MAX: u32 = 5;
 
 /// What all attempts at a call share.
 pub(super) struct Call<'a> {

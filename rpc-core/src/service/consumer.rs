@@ -16,8 +16,8 @@ use super::{
     settle::{Command, Order, Settle, Unsettled, Window},
 };
 use crate::{
-    amqp,
-    error::{BrokerError, NameError, ServeError},
+    amqp::{self, Bound},
+    error::{BrokerError, ServeError},
     link::{Link, LinksEnded},
     publisher::Publisher,
 };
@@ -29,22 +29,22 @@ const BATCH: usize = 64;
 #[derive(Debug)]
 pub(super) struct Names {
     pub(super) queue: ShortString,
-    event_key: Option<ShortString>,
+    bindings: Arc<[Bound]>,
     /// The instance's id.
     tag: ShortString,
 }
 
 impl Names {
-    pub(super) fn of(endpoint: &Endpoint, instance: &str) -> Result<Self, NameError> {
-        let event_key = match endpoint.source {
-            Source::Method => None,
-            Source::Event { key } => Some(amqp::name("event's key", key)?),
+    pub(super) fn of(endpoint: &Endpoint, instance: &str) -> Result<Self, ServeError> {
+        let bindings = match &endpoint.source {
+            Source::Method => Arc::default(),
+            Source::Exchange(bindings) => bindings.clone()?,
         };
         let tag = amqp::name("instance's id", instance)?;
         let queue = amqp::name("queue's name", &endpoint.queue.name)?;
         // Its dead letters' queue has a longer one.
         amqp::name("queue's name", &format!("{queue}.dead"))?;
-        Ok(Self { queue, event_key, tag })
+        Ok(Self { queue, bindings, tag })
     }
 }
 
@@ -86,10 +86,10 @@ impl EndpointConsumer {
     }
 
     async fn consume(&self, channel: &Channel) -> Result<Consumer, BrokerError> {
-        let Names { queue, event_key, tag } = &self.names;
+        let Names { queue, bindings, tag } = &self.names;
         amqp::declare_shared_queue(channel, &self.shared.endpoint.queue).await?;
-        if let Some(key) = event_key {
-            amqp::bind_event(channel, queue, key).await?;
+        for bound in bindings.iter() {
+            amqp::declare_and_bind(channel, queue, bound).await?;
         }
         amqp::consume_shared(channel, queue, tag, self.prefetch).await
     }

@@ -16,7 +16,7 @@
 //! | one-way, and a status that allows a retry, returned before the last try | | after a pause, published again to the end of its queue with `tries` counted, then ack |
 //! | the same, and the broker refuses to take it again, or the instance stops during the pause | | put back |
 //! | the same, and the confirm of that did not come: the instance ends | | put back, by closing the channel |
-//! | one-way, and any other status, or the last try | | reject, not put back |
+//! | one-way, and any other status, or the last try, or it may have run and must not again | | reject, not put back |
 //! | the instance stopped before the handler ended | | put back, by closing the channel |
 //! | the instance stopped before the handler began | | put back |
 
@@ -43,7 +43,7 @@ use crate::{
     publisher::{Outgoing, Publisher, Receipt},
     status::{MayHaveRun, Status},
     trace::TraceContext,
-    wire::{self, Head},
+    wire::{self, Head, Published},
 };
 
 /// Longest list of methods that a call is told to have come through, in bytes.
@@ -84,9 +84,11 @@ enum Ended {
 /// Handles one delivery and settles it; `replies` are those of the connection that it came by.
 pub(super) async fn handle(shared: Arc<Shared>, delivery: Delivery, unsettled: Unsettled, replies: Publisher) {
     let mut head = Head::read(&delivery.properties);
-    if let Source::Event { .. } = shared.endpoint.source {
-        // An event is nobody's question, whatever its publisher put there.
+    let mut published = None;
+    if let Source::Exchange(_) = shared.endpoint.source {
+        // What is published is nobody's question, whatever its publisher put there.
         head.reply_to = None;
+        published = Some(Arc::new(Published::read(&delivery)));
     }
     let Delivery { properties, data, redelivered, .. } = delivery;
     if let Some(skew_ms) = head.skew_ms {
@@ -96,7 +98,7 @@ pub(super) async fn handle(shared: Arc<Shared>, delivery: Delivery, unsettled: U
     let body = Bytes::from(data);
     // For another try. A request has none, and its body is freed once it is read.
     let kept = if head.reply_to.is_none() { body.clone() } else { Bytes::new() };
-    let ended = run(&shared, &head, body, redelivered).await;
+    let ended = run(&shared, &head, published.clone(), body, redelivered).await;
     let answer = Answering { shared: &shared, codec: head.codec.clone().unwrap_or(Codec::Json), replies: &replies };
     match ended {
         // Left to another instance.
@@ -114,7 +116,7 @@ pub(super) async fn handle(shared: Arc<Shared>, delivery: Delivery, unsettled: U
             answer.send(head, Err(status), unsettled, Settle::Ack).await;
         }
         Ended::Refused(status) => {
-            let message = OneWay { properties: &properties, head: &head, body: kept };
+            let message = OneWay { properties: &properties, head: &head, published: published.as_deref(), body: kept };
             if let Some(settle) = one_way::refused(&shared, message, &status, &replies).await {
                 unsettled.settle(settle);
             }
@@ -123,7 +125,7 @@ pub(super) async fn handle(shared: Arc<Shared>, delivery: Delivery, unsettled: U
 }
 
 /// Runs the handler unless the request is wrong or late, or may have been run before and must not be again.
-async fn run(shared: &Shared, head: &Head, body: Bytes, redelivered: bool) -> Ended {
+async fn run(shared: &Shared, head: &Head, published: Option<Arc<Published>>, body: Bytes, redelivered: bool) -> Ended {
     let codec = match &head.codec {
         Ok(codec) => *codec,
         Err(content_type) => {
@@ -143,7 +145,7 @@ async fn run(shared: &Shared, head: &Head, body: Bytes, redelivered: bool) -> En
     if redelivered && shared.endpoint.effect == Effect::AtMostOnce {
         return Ended::Refused(Status::lost_by_an_instance(&shared.endpoint.queue.name));
     }
-    let (context, _cancelled) = context(shared, head, redelivered);
+    let (context, _cancelled) = context(shared, head, published, redelivered);
     let cancellation = context.cancellation.clone();
     let id = head.correlation_id.as_ref().filter(|_| head.reply_to.is_some());
     let cancellable = id.map(|id| shared.cancels.begin(id.as_str(), &cancellation));
@@ -176,7 +178,7 @@ async fn run(shared: &Shared, head: &Head, body: Bytes, redelivered: bool) -> En
 
 /// What the handler is told. The guard fires the cancellation however the handler is left, so that what it spawned
 /// stops with it.
-fn context(shared: &Shared, head: &Head, redelivered: bool) -> (Context, DropGuard) {
+fn context(shared: &Shared, head: &Head, published: Option<Arc<Published>>, redelivered: bool) -> (Context, DropGuard) {
     let cancellation = CancellationToken::new();
     let trace = head.trace.as_ref().map_or_else(TraceContext::new_root, TraceContext::child);
     let scope = Scope {
@@ -193,6 +195,7 @@ fn context(shared: &Shared, head: &Head, redelivered: bool) -> (Context, DropGua
         trace,
         instance: Arc::clone(&shared.instance),
         redelivered: redelivered || head.tries > 0,
+        published,
     };
     (context, cancellation.drop_guard())
 }

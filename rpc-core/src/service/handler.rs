@@ -7,9 +7,10 @@ use futures::future::BoxFuture;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    amqp::SharedQueue,
+    amqp::{Bound, SharedQueue},
     codec::Codec,
     context::Context,
+    error::BindingError,
     method::Effect,
     status::{BadFields, Status},
 };
@@ -29,12 +30,12 @@ pub(super) struct Endpoint {
 }
 
 /// Where an endpoint's messages come from.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Source {
     /// Requests, by the default exchange.
     Method,
-    /// Events, by a binding of this key.
-    Event { key: &'static str },
+    /// What is published to an exchange, by these bindings.
+    Exchange(Result<Arc<[Bound]>, BindingError>),
 }
 
 /// A handler that decodes its request and encodes its reply.

@@ -17,7 +17,7 @@ use crate::{
     error::PublishError,
     publisher::Publisher,
     status::{Retry, Status},
-    wire::{self, Head},
+    wire::{self, Head, Published},
 };
 
 /// How often one-way messages, events above all, are tried when their handler returns a status that allows it.
@@ -53,6 +53,8 @@ impl OneWayRetries {
 pub(super) struct OneWay<'a> {
     pub(super) properties: &'a BasicProperties,
     pub(super) head: &'a Head,
+    /// If it was published to an exchange.
+    pub(super) published: Option<&'a Published>,
     pub(super) body: Bytes,
 }
 
@@ -66,8 +68,10 @@ pub(super) async fn refused(
     let head = message.head;
     let (queue, id) = (shared.endpoint.queue.name.as_str(), head.call_id.as_str());
     let tries = head.tries.saturating_add(1);
+    // What must not run twice, and may have run, is kept with the dead: there is nobody to ask.
+    let may_run = status.retry() == Retry::SameCall || shared.endpoint.effect.may_repeat();
     let pause = match status.code.retry() {
-        Retry::SameCall => shared.retries.pause_after(tries),
+        Retry::SameCall if may_run => shared.retries.pause_after(tries),
         _ => None,
     };
     let Some(pause) = pause else {
@@ -87,13 +91,13 @@ pub(super) async fn refused(
 /// Publishes a message once more, to its own queue.
 async fn again(
     shared: &Shared,
-    OneWay { properties, head, body }: OneWay<'_>,
+    OneWay { properties, head, published, body }: OneWay<'_>,
     tries: u32,
     publisher: &Publisher,
 ) -> Option<Settle> {
     let queue = shared.endpoint.queue.name.as_str();
     let routing_key = ShortString::try_new(queue).expect("the queue was declared under this name");
-    let properties = wire::retry_properties(properties, head, tries);
+    let properties = wire::retry_properties(properties, head, published, tries);
     match publisher.publish(ShortString::default(), routing_key, properties, body).await {
         Ok(()) => Some(Settle::Ack),
         // The queue is full, most likely; its own place there is still this one's.

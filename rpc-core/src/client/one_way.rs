@@ -1,0 +1,143 @@
+//! One message that nobody answers: its attempts, within one timeout.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use tokio::time::{Instant, sleep, timeout_at};
+use uuid::Uuid;
+
+use super::{
+    Client, RetryPolicy,
+    call::{DEADLINE_MAX, SENT_MAX},
+};
+use crate::{
+    amqp,
+    codec::Codec,
+    error::{PublishError, RejectReason},
+    link::{Link, LinksEnded},
+    publisher::lanes::{Destination, Unconfirmed},
+    wire::OneWayHead,
+};
+
+/// A message that nobody answers.
+pub(super) struct OneWay<'a> {
+    pub(super) client: &'a Client,
+    pub(super) destination: Destination,
+    pub(super) head: OneWayHead,
+    pub(super) body: Bytes,
+    pub(super) timeout: Duration,
+    /// Whether it may be published again, under its id, when nobody knows whether it was.
+    pub(super) may_repeat: bool,
+    /// Whether it is published again when a queue refused it.
+    pub(super) retry: RetryPolicy,
+}
+
+impl Client {
+    /// What a one-way message says beside its body; the id is a new one if none is given.
+    pub(super) fn one_way_head(&self, codec: Codec, id: Option<&str>) -> Result<OneWayHead, RejectReason> {
+        let message_id = match id {
+            Some(id) => amqp::name("message's id", id)?,
+            None => Uuid::now_v7().to_string().into(),
+        };
+        let scope = self.scope.as_deref();
+        Ok(OneWayHead {
+            message_id,
+            app_id: self.inner.app_id.clone(),
+            codec,
+            priority: None,
+            expires_after: None,
+            trace: scope.map(|scope| scope.trace.child()),
+            path: scope.map(|scope| scope.path.to_string()),
+            headers: Default::default(),
+        })
+    }
+}
+
+impl OneWay<'_> {
+    /// Publishes it, and waits for the broker's confirm.
+    pub(super) async fn publish(self) -> Result<(), PublishError> {
+        let own = Instant::now() + self.timeout.min(DEADLINE_MAX);
+        let handlers = self.client.scope.as_ref().and_then(|scope| scope.deadline);
+        let ends_at = handlers.map_or(own, |deadline| deadline.min(own));
+        // What became of an attempt of which nobody knows: it outweighs what is known of later ones.
+        let mut unsure = None;
+        let (mut attempts, mut sent) = (0, 0);
+        loop {
+            let link = match self.link(ends_at).await {
+                Ok(link) => link,
+                Err(error) => return Err(unsure.unwrap_or(error)),
+            };
+            sent += 1;
+            let error = match self.attempt(&link, ends_at).await {
+                Ok(()) => return Ok(()),
+                Err(Unconfirmed::NotWritten) if sent < SENT_MAX => continue,
+                Err(Unconfirmed::Lost(_)) if self.may_repeat && sent < SENT_MAX => {
+                    tracing::debug!("the connection was lost: a one-way message is published again");
+                    unsure = Some(PublishError::ConnectionLost { source: None });
+                    continue;
+                }
+                Err(error) => error,
+            };
+            attempts += 1;
+            match self.pause(&error, attempts, ends_at) {
+                Some(pause) => sleep(pause).await,
+                None => return Err(unsure.unwrap_or_else(|| self.told(error))),
+            }
+        }
+    }
+
+    /// A connection that can be published on.
+    async fn link(&self, ends_at: Instant) -> Result<Arc<Link>, PublishError> {
+        let timeout = self.timeout;
+        let links = self.client.links();
+        loop {
+            let link = match timeout_at(ends_at, links.up()).await {
+                Ok(up) => up.map_err(|LinksEnded(source)| PublishError::ConnectionLost { source })?,
+                Err(_) => return Err(PublishError::NotConnected { timeout }),
+            };
+            let Some(reason) = link.blocked() else { return Ok(link) };
+            let unblocked = timeout_at(ends_at, link.unblocked()).await;
+            unblocked.map_err(|_| PublishError::Blocked { reason, timeout })?;
+        }
+    }
+
+    async fn attempt(&self, link: &Link, ends_at: Instant) -> Result<(), Unconfirmed> {
+        let properties = self.head.clone().into_properties();
+        let publishing = async {
+            tokio::select! {
+                biased;
+                outcome = link.publish(self.destination.clone(), properties, self.body.clone()) => outcome,
+                () = link.lost() => Err(Unconfirmed::Lost(None)),
+            }
+        };
+        timeout_at(ends_at, publishing).await.unwrap_or(Err(Unconfirmed::TimedOut))
+    }
+
+    /// The pause before another attempt, if there is to be one: only if the message is nowhere.
+    fn pause(&self, error: &Unconfirmed, attempts: u32, ends_at: Instant) -> Option<Duration> {
+        if !matches!(error, Unconfirmed::Refused) {
+            return None;
+        }
+        let pause = self.retry.pause_after(attempts, fastrand::f64())?;
+        let ends_first = Instant::now() + pause >= ends_at;
+        (!ends_first && self.client.inner.retries.retry()).then_some(pause)
+    }
+
+    /// What the publisher is told.
+    fn told(&self, error: Unconfirmed) -> PublishError {
+        let Destination { exchange, kind, routing_key, .. } = &self.destination;
+        match (error, kind) {
+            (Unconfirmed::Refused, _) => RejectReason::Broker.into(),
+            (Unconfirmed::Returned, _) => {
+                PublishError::Unroutable { exchange: exchange.to_string(), routing_key: routing_key.to_string() }
+            }
+            (Unconfirmed::NotDeclared(source), Some(kind)) => {
+                PublishError::Exchange { exchange: exchange.to_string(), kind: *kind, source }
+            }
+            (Unconfirmed::NotDeclared(source), None) => PublishError::ConnectionLost { source: Some(source) },
+            (Unconfirmed::Lost(source), _) => PublishError::ConnectionLost { source },
+            (Unconfirmed::NotWritten, _) => PublishError::NotConnected { timeout: self.timeout },
+            (Unconfirmed::TimedOut, _) => PublishError::TimedOut { timeout: self.timeout },
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Headers of published messages.
+
+use std::collections::BTreeMap;
+
+use lapin::types::{AMQPValue, FieldTable, ShortString};
+
+use crate::{error::HeaderError, wire};
+
+/// The headers of a published message, by which a headers exchange chooses.
+///
+/// ```
+/// use warren_rpc::Headers;
+///
+/// let headers = Headers::new().with("language", "cpp").with("points", 100).with("final", true);
+/// assert_eq!(headers.text("language"), Some("cpp"));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Headers(BTreeMap<String, HeaderValue>);
+
+/// What a header holds. AMQP has more; those are passed over.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum HeaderValue {
+    /// A text.
+    Text(String),
+    /// A whole number.
+    Integer(i64),
+    /// Yes or no.
+    Bool(bool),
+}
+
+impl From<&str> for HeaderValue {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for HeaderValue {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<i64> for HeaderValue {
+    fn from(integer: i64) -> Self {
+        Self::Integer(integer)
+    }
+}
+
+impl From<bool> for HeaderValue {
+    fn from(bool: bool) -> Self {
+        Self::Bool(bool)
+    }
+}
+
+impl Headers {
+    /// None.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// These, and one more. Names have 1 to 255 bytes, do not begin with `x-`, and are none of those that the wire
+    /// contract or the broker gives a meaning to; where others are used, they are refused ([`HeaderError`]).
+    #[must_use]
+    pub fn with(mut self, name: impl Into<String>, value: impl Into<HeaderValue>) -> Self {
+        self.0.insert(name.into(), value.into());
+        self
+    }
+
+    /// A header, if it is there.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&HeaderValue> {
+        self.0.get(name)
+    }
+
+    /// A header's text, if it is there and a text.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<&str> {
+        match self.get(name) {
+            Some(HeaderValue::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Names and values, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &HeaderValue)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value))
+    }
+
+    /// As AMQP has them.
+    pub(crate) fn table(&self) -> Result<FieldTable, HeaderError> {
+        let mut table = FieldTable::default();
+        for (name, value) in &self.0 {
+            let refused = || HeaderError { name: name.clone() };
+            let key = ShortString::try_new(name.as_str()).map_err(|_| refused())?;
+            if name.is_empty() || wire::is_reserved(name) {
+                return Err(refused());
+            }
+            let value = match value {
+                HeaderValue::Text(text) => AMQPValue::LongString(text.as_str().into()),
+                HeaderValue::Integer(integer) => AMQPValue::LongLongInt(*integer),
+                HeaderValue::Bool(bool) => AMQPValue::Boolean(*bool),
+            };
+            table.insert(key, value);
+        }
+        Ok(table)
+    }
+
+    /// Those of a message that its publisher chose.
+    pub(crate) fn read(table: &FieldTable) -> Self {
+        let chosen = table.inner().iter().filter(|(name, _)| !wire::is_reserved(name.as_str()));
+        Self(chosen.filter_map(|(name, value)| Some((name.to_string(), read_value(value)?))).collect())
+    }
+}
+
+fn read_value(value: &AMQPValue) -> Option<HeaderValue> {
+    Some(match value {
+        AMQPValue::LongString(text) => HeaderValue::Text(std::str::from_utf8(text.as_bytes()).ok()?.to_owned()),
+        AMQPValue::ShortString(text) => HeaderValue::Text(text.to_string()),
+        AMQPValue::Boolean(bool) => HeaderValue::Bool(*bool),
+        AMQPValue::ShortShortInt(integer) => HeaderValue::Integer((*integer).into()),
+        AMQPValue::ShortShortUInt(integer) => HeaderValue::Integer((*integer).into()),
+        AMQPValue::ShortInt(integer) => HeaderValue::Integer((*integer).into()),
+        AMQPValue::ShortUInt(integer) => HeaderValue::Integer((*integer).into()),
+        AMQPValue::LongInt(integer) => HeaderValue::Integer((*integer).into()),
+        AMQPValue::LongUInt(integer) => HeaderValue::Integer((*integer).into()),
+        AMQPValue::LongLongInt(integer) => HeaderValue::Integer(*integer),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_are_read_back_and_those_of_the_contract_are_neither_written_nor_read() {
+        let headers = Headers::new().with("language", "cpp").with("points", 100).with("final", true);
+        assert_eq!(Headers::read(&headers.table().unwrap()), headers);
+        for name in ["", "x-match", "tries", "CC", "deadline-ms", &"n".repeat(256)] {
+            assert_eq!(Headers::new().with(name, 1).table().unwrap_err().name, name);
+        }
+        let mut table = FieldTable::default();
+        table.insert("tries".into(), AMQPValue::LongInt(7));
+        table.insert("points".into(), AMQPValue::ShortShortUInt(7));
+        assert_eq!(Headers::read(&table), Headers::new().with("points", 7));
+    }
+}
