@@ -73,13 +73,19 @@ async fn answer_the_tutorial() {
     let running = warren_calculator::service().serve(&client, ServeOptions::default()).await.unwrap();
 
     let answers = ask_in_python().await;
-    let [sum, mean, person, system] = answers.lines().collect::<Vec<_>>()[..] else { panic!("{answers}") };
+    let [sum, mean, person, system, refused] = answers.lines().collect::<Vec<_>>()[..] else { panic!("{answers}") };
     assert_eq!((sum, mean), ("15", "25.0"));
     let json = |text| serde_json::from_str::<serde_json::Value>(text).unwrap();
     assert_eq!(json(person), serde_json::json!({"idade": 22, "cidade": "São Paulo"}));
     let system = json(system);
     assert_eq!(system["so"], "Linux");
     assert!(system["versao"].as_str().is_some_and(|release| !release.is_empty()), "{system}");
+
+    let refused = json(refused);
+    assert_eq!(
+        (&refused["code"], &refused["details"]["bad_fields"][0]["field"]),
+        (&json("\"invalid_argument\""), &json("\"a\""))
+    );
 
     running.shutdown().await;
     client.close().await;
