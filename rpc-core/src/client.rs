@@ -120,8 +120,9 @@ impl Client {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future abandons the call: its place is freed and a late reply is thrown away, but a request that
-    /// was sent is not taken back.
+    /// Dropping the future abandons the call: its place is freed, a late reply is thrown away, and the instances are
+    /// told: the handler is cancelled ([`Context::cancellation`](crate::Context::cancellation)), and a request that
+    /// none has taken is not begun. What the handler has done by then is done.
     pub async fn call<M: Method>(&self, request: &M::Request) -> Result<M::Reply, CallError> {
         self.call_with::<M>(request, CallOptions::default()).await
     }
@@ -216,6 +217,10 @@ impl Client {
 
     /// Closes the connection in order. Calls of other clones that have not ended end
     /// [`CallError::ConnectionLost`], and instances that it serves end. Waits for the broker's answer, 5 s at most.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it returns, the connection is closed in the background.
     pub async fn close(self) {
         self.inner.links.close().await;
     }

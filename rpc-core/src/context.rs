@@ -35,9 +35,10 @@ impl Context {
         self.deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(Instant::now()))
     }
 
-    /// Fires when the handler is over, however: it returned, it panicked, or its future was dropped because the
-    /// deadline passed or the instance stops and will not wait longer. So it is for what the handler spawned, to stop
-    /// with it; a handler's own future never sees it fire. What shall outlive the reply must not listen to it.
+    /// Fires when the caller gives the call up, and when the handler is over, however: it returned, it panicked, or its
+    /// future was dropped because the deadline passed or the instance stops and will not wait longer. A handler that is
+    /// cancelled may end early; what it returns then reaches nobody. What it spawned and shall outlive the reply must
+    /// not listen to this.
     #[must_use]
     pub fn cancellation(&self) -> &CancellationToken {
         &self.cancellation

@@ -37,14 +37,19 @@
 //! - Every call ends, once: with a reply, a [`Status`], or a [`CallError`] that says what may have happened; never
 //!   later than its deadline.
 //! - A request is acked only after the broker has confirmed its reply. An instance that dies before that leaves its
-//!   requests to another: a handler must be idempotent by [`Context::call_id`].
+//!   requests to another; what a second run would do, and so whether there is one, is the method's to say
+//!   ([`Effect`]).
 //! - Nothing grows without a limit: see [`ClientOptions`], [`ServeOptions`], [`OneWayRetries`] and
 //!   [`Method::BODY_BYTES_MAX`].
+//!
+//! `docs/rpc.md` begins at the beginning: a first service and client, errors, retries, tests.
 //!
 //! # Reading order
 //!
 //! `method`, `status` and `error` are the words; `codec` and `wire` say how they travel; `pending`, `publisher` and
 //! `client` are the calling side; `context` and `service` are the serving side. `amqp` alone knows the broker's flags.
+
+#![deny(missing_docs)]
 
 mod amqp;
 mod client;
@@ -82,3 +87,8 @@ pub use once::{
 pub use service::{MethodOptions, OneWayRetries, Running, ServeOptions, Service};
 pub use status::{BadField, BadFields, Code, Detail, Details, MayHaveRun, Retry, RetryAfter, Status, UnknownCode};
 pub use trace::TraceContext;
+
+/// The examples of `docs/rpc.md` are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/rpc.md")]
+mod page {}

@@ -24,6 +24,7 @@ mod rpc {
     mod notify;
     mod once;
     mod overload;
+    mod page;
     mod python;
     mod reconnect;
     mod retries;

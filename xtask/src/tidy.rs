@@ -1,12 +1,14 @@
 //! `tidy`: the rules of style that a program can check.
 //!
 //! - a Rust file has at most 400 lines, a function at most 60;
+//! - a library's public async functions say `# Cancel safety`, and `# Errors` if they can fail;
 //! - no file names an absolute path of the machine that it was written on;
 //! - only `warren-rpc` depends on lapin (tests aside);
 //! - messages stand only in `proto`, SQL only in a service's store;
 //! - every crate takes the workspace's lints.
 
 mod functions;
+mod headings;
 mod manifests;
 mod paths;
 mod places;
@@ -50,6 +52,7 @@ fn violations(source: &Source, own_paths: &[String]) -> Vec<String> {
             found.push(format!("{}: {lines} lines, at most {FILE_LINES_MAX} are allowed", source.path.display()));
         }
         found.extend(functions::violations(source));
+        found.extend(headings::violations(source));
         found.extend(places::violations(source));
     }
     if source.path.ends_with("Cargo.toml") {

@@ -171,6 +171,11 @@ impl Running {
     /// Stops in order: takes nothing new, lets handlers finish for `drain_timeout`, settles, closes the channels.
     /// What has not finished by then goes back to the queues. Waits some seconds longer at most, for a broker that does
     /// not answer.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it returns, the instance stops at once, as if it were dropped: what its handlers have not finished
+    /// goes back to the queues.
     pub async fn shutdown(self) {
         let instance = &*self.instance;
         self.stop.shutdown.cancel();

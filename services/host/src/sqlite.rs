@@ -29,6 +29,10 @@ pub struct OpenError {
 /// # Errors
 ///
 /// If the file cannot be opened or made, or a migration fails.
+///
+/// # Cancel safety
+///
+/// Dropped before it returns, some migrations are made and others not: the next one goes on from there.
 pub async fn open(path: &Path, migrations: &Migrator) -> Result<SqlitePool, OpenError> {
     let failed = |source| OpenError { path: path.display().to_string(), source };
     let pool = options().connect_with(file(path)).await.map_err(failed)?;

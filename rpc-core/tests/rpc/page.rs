@@ -1,0 +1,46 @@
+//! What `docs/rpc.md` says of defaults is so. Its examples are tests of their own.
+
+use warren_rpc::{
+    BODY_BYTES_MAX, CallOptions, ClientOptions, Codec, MemoryReplyStoreOptions, MethodOptions, OneWayRetries,
+    QUEUE_LENGTH_MAX, ReconnectOptions, RetryPolicy, ServeOptions,
+};
+
+const PAGE: &str = include_str!("../../../docs/rpc.md");
+
+#[test]
+fn the_defaults_on_the_page_are_those_of_the_code() {
+    let (client, call, serve) = (ClientOptions::default(), CallOptions::default(), ServeOptions::default());
+    let (reconnect, retry, one_way) = (ReconnectOptions::default(), RetryPolicy::default(), OneWayRetries::default());
+    let store = MemoryReplyStoreOptions::default();
+    assert_eq!((client.codec, call.retry, call.priority, call.call_id), (Codec::Msgpack, retry, None, None));
+    assert_eq!(MethodOptions::default().prefetch, serve.prefetch);
+    let up_to_the_longest = |pause, longest| format!("{pause:?}, {longest:?}");
+    let rows = [
+        ("ClientOptions::name", format!("`{}`", client.name)),
+        ("ClientOptions::codec", "msgpack".to_owned()),
+        ("ClientOptions::in_flight_max", client.in_flight_max.to_string()),
+        ("ClientOptions::connect_timeout", format!("{:?}", client.connect_timeout)),
+        ("ClientOptions::publish_timeout", format!("{:?}", client.publish_timeout)),
+        ("ClientOptions::heartbeat", format!("{:?}", client.heartbeat)),
+        ("ReconnectOptions::attempts_max", reconnect.attempts_max.to_string()),
+        ("ReconnectOptions::pause", up_to_the_longest(reconnect.pause, reconnect.pause_max)),
+        ("CallOptions::deadline", format!("{:?}", call.deadline)),
+        ("CallOptions::priority", "none".to_owned()),
+        ("RetryPolicy::attempts_max", retry.attempts_max.to_string()),
+        ("RetryPolicy::pause", up_to_the_longest(retry.pause, retry.pause_max)),
+        ("ServeOptions::prefetch", serve.prefetch.to_string()),
+        ("ServeOptions::drain_timeout", format!("{:?}", serve.drain_timeout)),
+        ("OneWayRetries::tries_max", one_way.tries_max.to_string()),
+        ("OneWayRetries::pause", up_to_the_longest(one_way.pause, one_way.pause_max)),
+        ("MemoryReplyStoreOptions::calls_max", store.calls_max.to_string()),
+        ("MemoryReplyStoreOptions::answers_bytes_max", store.answers_bytes_max.to_string()),
+        ("MemoryReplyStoreOptions::keep", format!("{:?}", store.keep)),
+        ("Method::BODY_BYTES_MAX", BODY_BYTES_MAX.to_string()),
+        ("Method::QUEUE_LENGTH_MAX", QUEUE_LENGTH_MAX.to_string()),
+    ];
+    for (option, default) in rows {
+        let row = PAGE.lines().find(|line| line.starts_with(&format!("| `{option}`")));
+        let row = row.unwrap_or_else(|| panic!("the page has no row of {option}"));
+        assert!(row.ends_with(&format!(" | {default} |")), "{row} is not {default}");
+    }
+}
