@@ -6,6 +6,7 @@ extern crate self as calculator;
 
 mod ask;
 #[path = "lib.rs"]
+#[allow(missing_docs, missing_debug_implementations, reason = "as short as it is on the page")]
 mod library;
 mod serve;
 #[cfg(test)]
