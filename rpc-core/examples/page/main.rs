@@ -4,6 +4,7 @@
 // As the package is called there.
 extern crate self as calculator;
 
+#[allow(clippy::print_stdout, reason = "it is a program")]
 mod ask;
 #[path = "lib.rs"]
 #[allow(missing_docs, missing_debug_implementations, reason = "as short as it is on the page")]
