@@ -18,7 +18,7 @@ use lapin::{
 
 pub(crate) use self::{
     connection::{Address, Greeting, Socket, close, connect},
-    exchanges::{Bound, declare_and_bind, declare_exchange_once, is_refusal, routing_key},
+    exchanges::{Bound, declare_and_bind, declare_exchange_once, declare_listener_queue, is_refusal, routing_key},
     topology::{
         Consumed, SharedQueue, bind_control, bind_own_dead_letters, consumers_of, death, declare_control_exchange,
         declare_events_exchange, declare_own_queue, declare_shared_queue,

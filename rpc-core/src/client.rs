@@ -11,7 +11,7 @@ mod publish;
 mod retry;
 mod scope;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use lapin::types::ShortString;
@@ -33,8 +33,9 @@ use crate::{
     status::Status,
 };
 
-/// Calls methods and publishes events. Cheap to clone: clones share one connection, which is made again when it is
-/// lost.
+/// Calls methods, publishes, and subscribes. Cheap to clone: clones share one connection, which is made again when it
+/// is lost; and one more, for what is consumed of exchanges, once anything is. On that one nothing is published: so acks
+/// of events reach a broker that blocks publishers.
 ///
 /// # Drop
 ///
@@ -49,6 +50,9 @@ pub struct Client {
 #[derive(Debug)]
 struct Inner {
     links: Links,
+    /// The connection on which subscriptions are consumed and acked, and nothing is published: a broker that blocks
+    /// publishers does not read what others write on their connections, acks too.
+    subscriptions: OnceLock<Links>,
     in_flight: Arc<InFlight>,
     retries: RetryBudget,
     options: ClientOptions,
@@ -108,7 +112,8 @@ impl Client {
         let app_id = amqp::name("client's name", &options.name)?;
         let links = Links::start(urls, &options).await?;
         let in_flight = InFlight::new(options.in_flight_max);
-        let inner = Inner { links, in_flight, retries: RetryBudget::new(), options, app_id };
+        let inner =
+            Inner { links, subscriptions: OnceLock::new(), in_flight, retries: RetryBudget::new(), options, app_id };
         Ok(Self { inner: Arc::new(inner), scope: None })
     }
 
@@ -184,7 +189,8 @@ impl Client {
     /// Whether there is a connection now. While there is none, calls wait for it, within their deadlines.
     #[must_use]
     pub fn is_connected(&self) -> bool {
-        self.inner.links.now().is_some()
+        let subscribed = self.inner.subscriptions.get();
+        self.inner.links.now().is_some() && subscribed.is_none_or(|links| links.now().is_some())
     }
 
     /// The queue that replies come by now: another one for each connection.
@@ -223,10 +229,18 @@ impl Client {
     /// Dropped before it returns, the connection is closed in the background.
     pub async fn close(self) {
         self.inner.links.close().await;
+        if let Some(subscribed) = self.inner.subscriptions.get() {
+            subscribed.ended().await;
+        }
     }
 
     pub(crate) fn links(&self) -> &Links {
         &self.inner.links
+    }
+
+    /// The connection of subscriptions; opened by the first.
+    pub(crate) fn subscriptions(&self) -> &Links {
+        self.inner.subscriptions.get_or_init(|| self.inner.links.beside("subscriptions"))
     }
 
     pub(crate) fn options(&self) -> &ClientOptions {
@@ -235,6 +249,11 @@ impl Client {
 
     pub(crate) fn app_id(&self) -> &ShortString {
         &self.inner.app_id
+    }
+
+    /// The same client, outside of every handler.
+    pub(crate) fn unscoped(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner), scope: None }
     }
 
     /// The same client, for a handler: its calls inherit what the scope says.

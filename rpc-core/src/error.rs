@@ -227,6 +227,32 @@ pub enum PublishError {
     },
 }
 
+/// Why there is no subscription, or none any more.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SubscribeError {
+    /// The queue's name cannot be carried.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// The exchange cannot be bound so.
+    #[error(transparent)]
+    Binding(#[from] BindingError),
+    /// The broker refused the queue, the exchange, a binding or the consumer: most often it exists with other arguments.
+    #[error("{queue} cannot be consumed: {source}")]
+    Declare {
+        /// The queue it is about.
+        queue: String,
+        /// What AMQP said.
+        source: BrokerError,
+    },
+    /// There is no connection to the broker any more: the client was closed, or gave the broker up.
+    #[error("the connection to the broker was lost")]
+    ConnectionLost {
+        /// What AMQP said, if anything.
+        source: Option<BrokerError>,
+    },
+}
+
 /// Why an instance cannot start, or stopped by itself.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]

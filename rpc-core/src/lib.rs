@@ -66,6 +66,7 @@ mod pending;
 mod publisher;
 mod service;
 mod status;
+mod subscription;
 mod trace;
 mod wire;
 
@@ -77,6 +78,7 @@ pub use codec::{Codec, DecodeError, EncodeError};
 pub use context::Context;
 pub use error::{
     BindingError, BrokerError, CallError, ConnectError, HeaderError, NameError, PublishError, RejectReason, ServeError,
+    SubscribeError,
 };
 pub use exchange::{Binding, Body, Exchange, ExchangeKind, HeaderValue, Headers};
 pub use method::{BODY_BYTES_MAX, Effect, Event, Method, QUEUE_LENGTH_MAX};
@@ -86,6 +88,7 @@ pub use once::{
 };
 pub use service::{MethodOptions, OneWayRetries, Running, ServeOptions, Service};
 pub use status::{BadField, BadFields, Code, Detail, Details, MayHaveRun, Retry, RetryAfter, Status, UnknownCode};
+pub use subscription::{Message, SubscribeOptions, Subscription};
 pub use trace::TraceContext;
 
 /// The examples of `docs/rpc.md` are tests.

@@ -4,16 +4,22 @@
 
 mod supervisor;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use lapin::{BasicProperties, Channel, Connection, Consumer, types::ShortString};
 use tokio::sync::{OnceCell, watch};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{
+    sync::CancellationToken,
+    task::{TaskTracker, task_tracker::TaskTrackerToken},
+};
 use uuid::Uuid;
 
 pub(crate) use self::supervisor::{Links, LinksEnded};
@@ -28,6 +34,9 @@ use crate::{
     wire::Answer,
 };
 
+/// Longest that closing waits for what was to be published before.
+const LAST_WORDS_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// One connection with what is open on it.
 #[derive(Debug)]
 pub(crate) struct Link {
@@ -39,6 +48,8 @@ pub(crate) struct Link {
     replies: OnceCell<Publisher>,
     /// For messages that nobody answers.
     lanes: Lanes,
+    /// What is to be published before the connection closes.
+    last_words: TaskTracker,
     /// Fires when something on this connection is broken in a way that only a new one mends.
     broken: CancellationToken,
     /// Fires when the connection is not to be used any more.
@@ -80,6 +91,7 @@ impl Link {
             requests,
             replies: OnceCell::new(),
             lanes: Lanes::new(),
+            last_words: TaskTracker::new(),
             broken,
             lost: CancellationToken::new(),
             blocked: watch::Sender::new(None),
@@ -105,6 +117,11 @@ impl Link {
             }))
         };
         self.replies.get_or_try_init(open).await
+    }
+
+    /// For a message that is to be confirmed before the connection closes, if that does not take long.
+    pub(crate) fn last_words(&self) -> TaskTrackerToken {
+        self.last_words.token()
     }
 
     /// Waits until the connection is not to be used any more.
@@ -156,6 +173,9 @@ impl Link {
     }
 
     async fn close(&self) {
+        // A cancel that is on its way: whoever dropped a call may drop the client with it.
+        self.last_words.close();
+        let _ = tokio::time::timeout(LAST_WORDS_TIMEOUT, self.last_words.wait()).await;
         amqp::close(&self.connection, &self.socket).await;
     }
 }

@@ -25,6 +25,7 @@ mod rpc {
     mod once;
     mod overload;
     mod page;
+    mod priorities;
     mod python;
     mod reconnect;
     mod retries;
@@ -32,5 +33,8 @@ mod rpc {
     mod serving;
     mod shutdown;
     mod slow_handlers;
+    mod subscriptions;
+
     mod told;
+    mod two_connections;
 }

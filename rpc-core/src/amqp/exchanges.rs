@@ -2,7 +2,7 @@
 
 use lapin::{
     Channel, Connection, ErrorKind,
-    options::QueueBindOptions,
+    options::{QueueBindOptions, QueueDeclareOptions},
     protocol::AMQPErrorKind,
     types::{AMQPValue, FieldTable, ShortString},
 };
@@ -56,6 +56,22 @@ pub(crate) async fn declare_exchange_once(
         close_channel(&channel).await;
     }
     declared
+}
+
+/// Declares a queue of a listener's own. It goes with the connection, or the last consumer; the oldest messages go when
+/// there are too many.
+pub(crate) async fn declare_listener_queue(
+    channel: &Channel,
+    queue: &ShortString,
+    length_max: u32,
+) -> Result<(), BrokerError> {
+    let options =
+        QueueDeclareOptions { passive: false, durable: false, exclusive: true, auto_delete: true, nowait: false };
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-max-length".into(), AMQPValue::LongLongInt(length_max.into()));
+    arguments.insert("x-overflow".into(), AMQPValue::LongString("drop-head".into()));
+    channel.queue_declare(queue.clone(), options, arguments).await?;
+    Ok(())
 }
 
 /// Lets a queue have what a binding says.

@@ -33,7 +33,7 @@ impl Drop for CancelOnDrop<'_> {
             mandatory: false,
             properties: wire::cancel_properties(self.correlation_id.clone(), remaining),
             body: bytes::Bytes::new(),
-            receipt: Receipt::Nobody,
+            receipt: Receipt::Nobody { _until_told: self.link.last_words() },
         };
         if !self.link.requests.try_send(cancel) {
             tracing::debug!(method = self.method, "a cancel was not sent: too much is on its way");

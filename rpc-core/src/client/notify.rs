@@ -112,7 +112,7 @@ impl Client {
         let message = OneWay {
             client: self,
             destination: Destination { exchange: Default::default(), kind: None, routing_key: queue, mandatory: true },
-            head,
+            properties: head.into_properties(),
             body,
             timeout: options.timeout.unwrap_or(self.inner.options.publish_timeout),
             may_repeat: method.effect.may_repeat(),

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use lapin::{BasicProperties, types::ShortString};
 use tokio::time::{Instant, sleep, timeout_at};
 use uuid::Uuid;
 
@@ -23,7 +24,7 @@ use crate::{
 pub(super) struct OneWay<'a> {
     pub(super) client: &'a Client,
     pub(super) destination: Destination,
-    pub(super) head: OneWayHead,
+    pub(super) properties: BasicProperties,
     pub(super) body: Bytes,
     pub(super) timeout: Duration,
     /// Whether it may be published again, under its id, when nobody knows whether it was.
@@ -50,6 +51,31 @@ impl Client {
             path: scope.map(|scope| scope.path.to_string()),
             headers: Default::default(),
         })
+    }
+
+    /// Publishes a message once more, to the end of its own queue.
+    pub(crate) async fn publish_again(
+        &self,
+        queue: ShortString,
+        properties: BasicProperties,
+        body: Bytes,
+    ) -> Result<(), PublishError> {
+        let message = OneWay {
+            client: self,
+            destination: Destination {
+                exchange: ShortString::default(),
+                kind: None,
+                routing_key: queue,
+                mandatory: true,
+            },
+            properties,
+            body,
+            timeout: self.inner.options.publish_timeout,
+            // Where it came from it may come from again anyway.
+            may_repeat: true,
+            retry: RetryPolicy::never(),
+        };
+        message.publish().await
     }
 }
 
@@ -102,11 +128,10 @@ impl OneWay<'_> {
     }
 
     async fn attempt(&self, link: &Link, ends_at: Instant) -> Result<(), Unconfirmed> {
-        let properties = self.head.clone().into_properties();
         let publishing = async {
             tokio::select! {
                 biased;
-                outcome = link.publish(self.destination.clone(), properties, self.body.clone()) => outcome,
+                outcome = link.publish(self.destination.clone(), self.properties.clone(), self.body.clone()) => outcome,
                 () = link.lost() => Err(Unconfirmed::Lost(None)),
             }
         };

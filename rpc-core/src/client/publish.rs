@@ -91,7 +91,7 @@ impl Client {
                 routing_key: amqp::routing_key(routing_key).map_err(RejectReason::from)?,
                 mandatory: options.mandatory,
             },
-            head,
+            properties: head.into_properties(),
             body,
             timeout: options.timeout.unwrap_or(self.inner.options.publish_timeout),
             may_repeat: false,

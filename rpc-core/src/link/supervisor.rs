@@ -25,7 +25,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Links {
     state: watch::Receiver<State>,
-    lost_replies: Arc<AtomicU64>,
+    connector: Connector,
+    reconnect: ReconnectOptions,
     stop: CancellationToken,
     /// Stops the supervisor with the last clone of the client.
     _dropped: DropGuard,
@@ -58,11 +59,19 @@ impl Links {
         };
         let (link, replies) = connector.connect().await?;
         let stop = CancellationToken::new();
-        let lost_replies = Arc::clone(&connector.lost_replies);
-        let (state_tx, state) = watch::channel(State::Up(Arc::clone(&link)));
-        let supervisor = Supervisor { connector, reconnect: options.reconnect, state: state_tx, stop: stop.clone() };
+        let (supervisor, links) = Supervisor::new(connector, options.reconnect, State::Up(Arc::clone(&link)), stop);
         tokio::spawn(supervisor.run(link, replies));
-        Ok(Self { state, lost_replies, _dropped: stop.clone().drop_guard(), stop })
+        Ok(links)
+    }
+
+    /// Connects once more, beside this one, and keeps connected. Each ends with the other: a client with half of them
+    /// would do half of its work.
+    pub(crate) fn beside(&self, what: &str) -> Self {
+        let mut connector = self.connector.clone();
+        connector.greeting.name = format!("{} ({what})", connector.greeting.name);
+        let (supervisor, links) = Supervisor::new(connector, self.reconnect, State::Down, self.stop.clone());
+        tokio::spawn(supervisor.run_from_nothing());
+        links
     }
 
     /// The link, as soon as there is one.
@@ -96,7 +105,7 @@ impl Links {
 
     /// How many replies came back, because their callers are gone.
     pub(crate) fn lost_replies(&self) -> u64 {
-        self.lost_replies.load(Ordering::Relaxed)
+        self.connector.lost_replies.load(Ordering::Relaxed)
     }
 
     /// Waits until there will be no link any more.
@@ -113,6 +122,7 @@ impl Links {
 }
 
 /// Knows how to open a link.
+#[derive(Clone, Debug)]
 struct Connector {
     addresses: Vec<amqp::Address>,
     greeting: amqp::Greeting,
@@ -148,6 +158,28 @@ struct Supervisor {
 }
 
 impl Supervisor {
+    fn new(connector: Connector, reconnect: ReconnectOptions, first: State, stop: CancellationToken) -> (Self, Links) {
+        let (state_tx, state) = watch::channel(first);
+        let links = Links {
+            state,
+            connector: connector.clone(),
+            reconnect,
+            stop: stop.clone(),
+            _dropped: stop.clone().drop_guard(),
+        };
+        (Self { connector, reconnect, state: state_tx, stop }, links)
+    }
+
+    async fn run_from_nothing(self) {
+        match self.connect_again(self.reconnect.attempts_max.max(1)).await {
+            Ok((link, replies)) => {
+                self.state.send_replace(State::Up(Arc::clone(&link)));
+                self.run(link, replies).await;
+            }
+            Err(error) => self.end(error),
+        }
+    }
+
     async fn run(self, mut link: Arc<Link>, mut replies: Consumer) {
         loop {
             let source = tokio::select! {
@@ -171,7 +203,7 @@ impl Supervisor {
                 break self.end(source);
             }
             tokio::spawn(closing);
-            match self.connect_again().await {
+            match self.connect_again(self.reconnect.attempts_max).await {
                 Ok(opened) => (link, replies) = opened,
                 Err(error) => break self.end(error.or(source)),
             }
@@ -181,13 +213,15 @@ impl Supervisor {
     }
 
     fn end(&self, source: Option<BrokerError>) {
+        // For the other connection of the client.
+        self.stop.cancel();
         self.state.send_replace(State::Ended(source));
     }
 
     /// Tries until it works, as often as is allowed.
-    async fn connect_again(&self) -> Result<(Arc<Link>, Consumer), Option<BrokerError>> {
+    async fn connect_again(&self, attempts_max: u32) -> Result<(Arc<Link>, Consumer), Option<BrokerError>> {
         let mut last = None;
-        for attempt in 0..self.reconnect.attempts_max {
+        for attempt in 0..attempts_max {
             let pause = self.reconnect.pause_before(attempt, fastrand::f64());
             let connecting = async {
                 tokio::time::sleep(pause).await;
@@ -205,7 +239,7 @@ impl Supervisor {
                 last = Some(source);
             }
         }
-        tracing::error!(attempts = self.reconnect.attempts_max, "the broker is given up");
+        tracing::error!(attempts = attempts_max, "the broker is given up");
         Err(last)
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::{
     error::{BrokerError, CallError, PublishError, RejectReason},
@@ -18,8 +19,11 @@ pub(crate) enum Receipt {
     /// A delivery that is settled so once its reply is confirmed. Refused, its caller's queue is full: again would be no
     /// better. Without a confirm it is left to another instance.
     Reply(Unsettled, Settle),
-    /// Nobody: it is lost without harm.
-    Nobody,
+    /// Nobody, but the connection should not close before: it is lost without harm.
+    Nobody {
+        /// Let go of when the broker has confirmed it.
+        _until_told: TaskTrackerToken,
+    },
     /// Somebody who waits for the confirm.
     Confirm(oneshot::Sender<Result<(), PublishError>>),
 }
@@ -29,14 +33,14 @@ impl Receipt {
     pub(super) fn is_wanted(&self) -> bool {
         match self {
             Self::Call(number, calls) => calls.contains(*number),
-            Self::Reply(..) | Self::Nobody => true,
+            Self::Reply(..) | Self::Nobody { .. } => true,
             Self::Confirm(waiter) => !waiter.is_closed(),
         }
     }
 
     pub(super) fn confirmed(self) {
         match self {
-            Self::Call(..) | Self::Nobody => {}
+            Self::Call(..) | Self::Nobody { .. } => {}
             Self::Reply(delivery, settle) => delivery.settle(settle),
             Self::Confirm(waiter) => {
                 // A waiter that is gone does not want to know.
@@ -54,7 +58,7 @@ impl Receipt {
                 tracing::warn!("a reply was lost: the caller's queue refused it");
                 delivery.settle(Settle::Reject);
             }
-            Self::Nobody => {}
+            Self::Nobody { .. } => {}
             Self::Confirm(waiter) => {
                 let _ = waiter.send(Err(RejectReason::Broker.into()));
             }
@@ -67,7 +71,7 @@ impl Receipt {
             Self::Call(number, calls) => {
                 calls.end(number, Err(CallError::ConnectionLost { source }));
             }
-            Self::Nobody => {}
+            Self::Nobody { .. } => {}
             Self::Reply(..) => tracing::debug!("a reply was not confirmed: the broker hands its request out again"),
             Self::Confirm(waiter) => {
                 let _ = waiter.send(Err(PublishError::ConnectionLost { source }));

@@ -78,8 +78,19 @@ impl EndpointConsumer {
     /// Declares the queue and consumes it, on a channel of its own: an error of one endpoint leaves the others.
     pub(super) async fn open(&self) -> Result<Session, ServeError> {
         let refused = |source| ServeError::Declare { queue: self.names.queue.to_string(), source };
-        let link = self.shared.client.links().up().await.map_err(|LinksEnded(_)| ServeError::ConnectionLost)?;
-        let replies = link.replies().await.map_err(refused)?.clone();
+        let Shared { client, endpoint, .. } = &*self.shared;
+        let publishing = client.links().up().await.map_err(|LinksEnded(_)| ServeError::ConnectionLost)?;
+        let (link, replies) = match endpoint.source {
+            Source::Method => {
+                let replies = publishing.replies().await.map_err(refused)?.clone();
+                (publishing, replies)
+            }
+            // There are no replies, and opening a channel for them would wait for a broker that blocks publishers.
+            Source::Exchange(_) => {
+                let link = client.subscriptions().up().await.map_err(|LinksEnded(_)| ServeError::ConnectionLost)?;
+                (link, publishing.requests.clone())
+            }
+        };
         let channel = link.channel().await.map_err(refused)?;
         let deliveries = self.consume(&channel).await.map_err(refused)?;
         Ok(Session { link, channel, deliveries, replies })

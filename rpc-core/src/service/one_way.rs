@@ -12,7 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use lapin::{BasicProperties, types::ShortString};
 
-use super::{delivery::Shared, settle::Settle};
+use super::{delivery::Shared, handler::Source, settle::Settle};
 use crate::{
     error::PublishError,
     publisher::Publisher,
@@ -82,29 +82,61 @@ pub(super) async fn refused(
     if tries == 1 {
         tracing::warn!(queue, id, %status, "a one-way message was refused, and will be tried again");
     }
+    // An event comes by a connection of its own.
+    let subscriptions = match shared.endpoint.source {
+        Source::Method => None,
+        Source::Exchange(_) => Some(shared.client.subscriptions().now()),
+    };
     tokio::select! {
-        () = tokio::time::sleep(pause) => again(shared, message, tries, publisher).await,
-        () = shared.shutdown.cancelled() => Some(Settle::PutBack),
+        () = tokio::time::sleep(pause) => {}
+        () = shared.shutdown.cancelled() => return Some(Settle::PutBack),
+    }
+    let (queue, properties, body) = once_more(shared, message, tries);
+    match subscriptions {
+        None => again(queue, properties, body, publisher).await,
+        // It is handed out again already.
+        Some(None) => None,
+        Some(Some(link)) => tokio::select! {
+            biased;
+            () = link.lost() => None,
+            settle = again_elsewhere(shared, queue, properties, body) => Some(settle),
+            // It may be in the queue twice then, if it was just on its way.
+            () = shared.shutdown.cancelled() => Some(Settle::PutBack),
+        },
     }
 }
 
-/// Publishes a message once more, to its own queue.
-async fn again(
+/// The same message, for its own queue.
+fn once_more(
     shared: &Shared,
     OneWay { properties, head, published, body }: OneWay<'_>,
     tries: u32,
-    publisher: &Publisher,
-) -> Option<Settle> {
+) -> (ShortString, BasicProperties, Bytes) {
     let queue = shared.endpoint.queue.name.as_str();
-    let routing_key = ShortString::try_new(queue).expect("the queue was declared under this name");
-    let properties = wire::retry_properties(properties, head, published, tries);
-    match publisher.publish(ShortString::default(), routing_key, properties, body).await {
+    let queue = ShortString::try_new(queue).expect("the queue was declared under this name");
+    (queue, wire::retry_properties(properties, head, published, tries), body)
+}
+
+/// On the connection that the request came by: if that is lost, the request is handed out again.
+async fn again(queue: ShortString, properties: BasicProperties, body: Bytes, publisher: &Publisher) -> Option<Settle> {
+    match publisher.publish(ShortString::default(), queue.clone(), properties, body).await {
         Ok(()) => Some(Settle::Ack),
         // The queue is full, most likely; its own place there is still this one's.
         Err(PublishError::Rejected(_)) => Some(Settle::PutBack),
         Err(error) => {
-            tracing::warn!(queue, %error, "a one-way message could not be published again");
+            tracing::warn!(%queue, %error, "a one-way message could not be published again");
             None
+        }
+    }
+}
+
+/// On the connection on which everything is published.
+async fn again_elsewhere(shared: &Shared, queue: ShortString, properties: BasicProperties, body: Bytes) -> Settle {
+    match shared.client.publish_again(queue.clone(), properties, body).await {
+        Ok(()) => Settle::Ack,
+        Err(error) => {
+            tracing::warn!(%queue, %error, "a one-way message could not be published again: it is put back");
+            Settle::PutBack
         }
     }
 }

@@ -141,8 +141,8 @@ async fn when_connections_are_cut_what_is_accepted_is_there_and_what_must_not_ru
         let (notifier, mut cut) = (notifier.clone(), cut_tx.subscribe());
         tokio::spawn(async move {
             if !number.is_multiple_of(4) {
-                // About when connections are cut.
-                cut.recv().await.unwrap();
+                // About when connections are cut; an error says that it was more often by now.
+                let _ = cut.recv().await;
             }
             let repeatable = notifier.notify_with::<Work>(&number, at_most(PATIENCE)).await;
             (number, repeatable, notifier.notify_with::<Careful>(&number, at_most(PATIENCE)).await)

@@ -1,0 +1,213 @@
+//! What consumes a subscription's queue, over all connections, and settles what was read.
+
+use std::sync::Arc;
+
+use futures::{StreamExt, future::join_all};
+use lapin::{Channel, Consumer, message::Delivery, types::ShortString};
+use tokio::{sync::mpsc, time::sleep};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::{
+    SubscribeOptions,
+    inbox::Inbox,
+    message::{Message, Order, Settle, Source},
+};
+use crate::{
+    amqp::{self, Bound, SharedQueue},
+    client::Client,
+    error::{BrokerError, SubscribeError},
+    exchange::Body,
+    link::{Link, LinksEnded},
+};
+
+/// Most orders that are carried out together.
+const BATCH: usize = 64;
+
+pub(super) struct Feed<B> {
+    client: Client,
+    bindings: Vec<Bound>,
+    options: SubscribeOptions,
+    inbox: Arc<Inbox<Message<B>, SubscribeError>>,
+    stop: CancellationToken,
+    /// Which session it is, counted from 0.
+    session: u64,
+    orders_tx: mpsc::UnboundedSender<Order>,
+    orders: mpsc::UnboundedReceiver<Order>,
+}
+
+/// A consumer while it lives.
+pub(super) struct Session {
+    link: Arc<Link>,
+    channel: Channel,
+    deliveries: Consumer,
+    queue: ShortString,
+    tag: ShortString,
+}
+
+impl<B: Body> Feed<B> {
+    pub(super) fn new(
+        client: Client,
+        bindings: Vec<Bound>,
+        options: SubscribeOptions,
+        inbox: Arc<Inbox<Message<B>, SubscribeError>>,
+        stop: CancellationToken,
+    ) -> Self {
+        let (orders_tx, orders) = mpsc::unbounded_channel();
+        Self { client, bindings, options, inbox, stop, session: 0, orders_tx, orders }
+    }
+
+    pub(super) async fn open(&self) -> Result<Session, SubscribeError> {
+        let id = Uuid::new_v4();
+        // A queue of its own has a new name each time: the old one may not be gone yet.
+        let queue = self.options.queue.clone().unwrap_or_else(|| format!("warren.listener.{id}"));
+        let refused = |source| SubscribeError::Declare { queue: queue.clone(), source };
+        let link = self.client.subscriptions().up().await;
+        let link = link.map_err(|LinksEnded(source)| SubscribeError::ConnectionLost { source })?;
+        let channel = link.channel().await.map_err(refused)?;
+        let (name, tag) = (amqp::name("queue's name", &queue)?, ShortString::from(id.to_string()));
+        let deliveries = self.consume(&channel, &name, &tag).await.map_err(refused)?;
+        Ok(Session { link, channel, deliveries, queue: name, tag })
+    }
+
+    async fn consume(
+        &self,
+        channel: &Channel,
+        queue: &ShortString,
+        tag: &ShortString,
+    ) -> Result<Consumer, BrokerError> {
+        let length_max = self.options.length_max;
+        if self.options.queue.is_some() {
+            let shared = SharedQueue { name: queue.to_string(), is_quorum: false, priority_max: 0, length_max };
+            amqp::declare_shared_queue(channel, &shared).await?;
+        } else {
+            amqp::declare_listener_queue(channel, queue, length_max).await?;
+        }
+        for bound in &self.bindings {
+            amqp::declare_and_bind(channel, queue, bound).await?;
+        }
+        // 0 would be "without a limit".
+        amqp::consume_shared(channel, queue, tag, self.options.prefetch.max(1)).await
+    }
+
+    pub(super) async fn run(mut self, mut session: Session) {
+        loop {
+            if self.take(&mut session).await {
+                return self.finish(session).await;
+            }
+            tracing::warn!(queue = %session.queue, "a subscription was lost: it is made again");
+            self.session += 1;
+            // They come again, if their queue is still there.
+            drop(self.inbox.take());
+            tokio::spawn(async move { amqp::close_channel(&session.channel).await });
+            session = match self.open_again().await {
+                Ok(Some(session)) => session,
+                Ok(None) => return,
+                Err(error) => return self.inbox.end(error),
+            };
+        }
+    }
+
+    /// Takes messages and settles them. True when it is to stop, false if it is lost.
+    async fn take(&mut self, session: &mut Session) -> bool {
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
+            tokio::select! {
+                biased;
+                () = session.link.lost() => return false,
+                () = self.stop.cancelled() => return true,
+                _ = self.orders.recv_many(&mut batch, BATCH) => carry_out(&mut batch, self.session).await,
+                delivery = session.deliveries.next() => match delivery {
+                    Some(Ok(delivery)) => self.arrived(delivery, session),
+                    Some(Err(_)) | None => return false,
+                },
+            }
+        }
+    }
+
+    fn arrived(&self, delivery: Delivery, session: &Session) {
+        let source = Source {
+            client: self.client.clone(),
+            queue: session.queue.clone(),
+            session: self.session,
+            orders: self.orders_tx.clone(),
+        };
+        match Message::read(delivery, source) {
+            Ok(message) => self.inbox.push(message),
+            Err((acker, id, error)) => {
+                tracing::warn!(queue = %session.queue, id, %error, "a message cannot be read, and is rejected");
+                let order = Order { acker, settle: Settle::Reject, session: self.session };
+                // This holds the other end.
+                let _ = self.orders_tx.send(order);
+            }
+        }
+    }
+
+    /// Opens again, as often as is allowed; none if it is to stop.
+    async fn open_again(&mut self) -> Result<Option<Session>, SubscribeError> {
+        let reconnect = self.client.options().reconnect;
+        let mut attempt = 0;
+        loop {
+            let opening = async {
+                sleep(reconnect.pause_before(attempt, fastrand::f64())).await;
+                self.open().await
+            };
+            let error = tokio::select! {
+                () = self.stop.cancelled() => return Ok(None),
+                opened = opening => match opened {
+                    Ok(session) => return Ok(Some(session)),
+                    Err(error) => error,
+                },
+            };
+            attempt += 1;
+            if matches!(error, SubscribeError::ConnectionLost { .. }) || attempt >= reconnect.attempts_max {
+                return Err(error);
+            }
+            tracing::warn!(attempt, %error, "a subscription cannot be made again yet");
+        }
+    }
+
+    /// Takes no more, puts back what is unread, and settles what was taken out as its holders say.
+    async fn finish(self, mut session: Session) {
+        let Self { inbox, orders_tx, mut orders, session: number, .. } = self;
+        amqp::cancel_consumer(&session.channel, &session.tag).await;
+        while let Some(Ok(delivery)) = session.deliveries.next().await {
+            let order = Order { acker: delivery.acker, settle: Settle::PutBack, session: number };
+            // The other end is here.
+            let _ = orders_tx.send(order);
+        }
+        drop(inbox.take());
+        // The orders end with the last message that is not settled.
+        drop(orders_tx);
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
+            tokio::select! {
+                biased;
+                received = orders.recv_many(&mut batch, BATCH) => match received {
+                    0 => break,
+                    _ => carry_out(&mut batch, number).await,
+                },
+                () = session.link.lost() => return,
+            }
+        }
+        amqp::close_channel(&session.channel).await;
+        drop(session.deliveries);
+    }
+}
+
+/// Tells the broker what has become of messages.
+async fn carry_out(orders: &mut Vec<Order>, session: u64) {
+    let told =
+        orders.drain(..).filter(|order| order.session == session).map(|Order { acker, settle, .. }| async move {
+            match settle {
+                Settle::Ack => amqp::ack(&acker, false).await,
+                Settle::PutBack => amqp::put_back(&acker).await,
+                Settle::Reject => amqp::reject(&acker).await,
+            }
+        });
+    for outcome in join_all(told).await {
+        if let Err(error) = outcome {
+            tracing::debug!(%error, "the connection is gone: the broker hands the message out again");
+        }
+    }
+}
