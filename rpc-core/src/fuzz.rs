@@ -14,9 +14,10 @@ use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::{
     codec::Codec,
+    exchange::Headers,
     status::{BadFields, MayHaveRun, RetryAfter, Status},
     trace::TraceContext,
-    wire::{Answer, Head, cancelled_until, retry_properties},
+    wire::{Answer, Head, Published, cancelled_until, retry_properties},
 };
 use said::{Body, Properties};
 
@@ -110,7 +111,11 @@ fn heads(go: Go) {
         let properties = properties.build();
         bounded(said::bytes(&properties), "a head", || {
             let head = Head::read(&properties);
-            let again = Head::read(&retry_properties(&properties, &head, None, head.tries.saturating_add(1)));
+            let headers = properties.headers().as_ref().map(Headers::read).unwrap_or_default();
+            let published = Published { routing_key: "a.key".to_owned(), headers };
+            let again = retry_properties(&properties, &head, Some(&published), head.tries.saturating_add(1));
+            assert_eq!(again.headers().as_ref().map(Headers::read), Some(published.headers), "headers are kept");
+            let again = Head::read(&again);
             assert_eq!((&again.call_id, &again.codec), (&head.call_id, &head.codec), "another try is of the same call");
             cancelled_until(&properties)
         });

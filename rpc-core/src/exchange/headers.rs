@@ -109,7 +109,9 @@ impl Headers {
 
     /// Those of a message that its publisher chose.
     pub(crate) fn read(table: &FieldTable) -> Self {
-        let chosen = table.inner().iter().filter(|(name, _)| !wire::is_reserved(name.as_str()));
+        // A name that nobody can choose here is not to keep the others from another try.
+        let can_be_chosen = |name: &str| !name.is_empty() && !wire::is_reserved(name);
+        let chosen = table.inner().iter().filter(|(name, _)| can_be_chosen(name.as_str()));
         Self(chosen.filter_map(|(name, value)| Some((name.to_string(), read_value(value)?))).collect())
     }
 }
@@ -144,6 +146,7 @@ mod tests {
         let mut table = FieldTable::default();
         table.insert("tries".into(), AMQPValue::LongInt(7));
         table.insert("points".into(), AMQPValue::ShortShortUInt(7));
+        table.insert("".into(), AMQPValue::ShortShortUInt(7));
         assert_eq!(Headers::read(&table), Headers::new().with("points", 7));
     }
 }

@@ -28,7 +28,9 @@ const TEXTS: [&str; 18] = [
     "field",
 ];
 /// The headers of the contract, and a stranger's.
-const HEADERS: [&str; 12] = [
+const HEADERS: [&str; 14] = [
+    "points",
+    "language",
     "deadline-ms",
     "deadline-at",
     "caller",
@@ -294,7 +296,8 @@ pub(super) fn bytes(properties: &BasicProperties) -> usize {
         AMQPValue::ShortString(text) => text.as_str().len(),
         _ => 1,
     };
-    texts + properties.headers().iter().flat_map(|headers| headers.inner().values()).map(header).sum::<usize>()
+    let headers = properties.headers().iter().flat_map(|headers| headers.inner());
+    texts + headers.map(|(name, value)| name.as_str().len() + header(value)).sum::<usize>()
 }
 
 /// As much of a text as a short string takes.
