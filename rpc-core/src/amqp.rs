@@ -3,22 +3,24 @@
 
 mod connection;
 mod exchanges;
+mod io;
 mod topology;
 
-use std::time::Duration;
+use std::{future::Future, time::Duration};
 
 use lapin::{
-    Acker, BasicProperties, Channel, Connection, Consumer, PublisherConfirm,
+    Acker, BasicProperties, Consumer, PublisherConfirm,
     options::{
         BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicPublishOptions,
-        BasicQosOptions, BasicRejectOptions, ConfirmSelectOptions,
+        BasicQosOptions, BasicRejectOptions,
     },
     types::{AMQPValue, FieldTable, ShortString},
 };
 
 pub(crate) use self::{
-    connection::{Address, Greeting, Socket, close, connect},
+    connection::{Address, Connection, Greeting, connect},
     exchanges::{Bound, declare_and_bind, declare_exchange_once, declare_listener_queue, is_refusal, routing_key},
+    io::Io,
     topology::{
         Consumed, SharedQueue, bind_control, bind_own_dead_letters, consumers_of, death, declare_control_exchange,
         declare_events_exchange, declare_own_queue, declare_shared_queue,
@@ -45,27 +47,40 @@ pub(crate) fn name(what: &'static str, text: &str) -> Result<ShortString, NameEr
     if text.is_empty() { Err(refused) } else { ShortString::try_new(text).map_err(|_| refused) }
 }
 
+/// A channel, on its connection's thread.
+#[derive(Clone, Debug)]
+pub(crate) struct Channel {
+    lapin: lapin::Channel,
+    io: Io,
+}
+
+impl Channel {
+    /// Its connection's thread.
+    pub(crate) fn io(&self) -> &Io {
+        &self.io
+    }
+
+    /// Waits for the broker's answer to a request that was made of this channel.
+    async fn tell<T>(&self, request: impl Future<Output = lapin::Result<T>>) -> lapin::Result<T> {
+        self.io.written(request).await
+    }
+}
+
 /// Closes a channel in order, if the broker answers in time: what it has not acked goes back to the queues.
 pub(crate) async fn close_channel(channel: &Channel) {
-    match tokio::time::timeout(CLOSE_TIMEOUT, channel.close(200, "bye".into())).await {
+    let closing = channel.tell(channel.lapin.close(200, "bye".into()));
+    match tokio::time::timeout(CLOSE_TIMEOUT, closing).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::debug!(%error, "the channel was closed already"),
         Err(_) => tracing::warn!("the broker did not answer that a channel closes"),
     }
 }
 
-/// A channel whose publishes are confirmed by the broker.
-pub(crate) async fn confirming_channel(connection: &Connection) -> Result<Channel, BrokerError> {
-    let channel = connection.create_channel().await?;
-    channel.confirm_select(ConfirmSelectOptions { nowait: false }).await?;
-    Ok(channel)
-}
-
 /// Consumes a queue of one's own, without acks: what does not arrive is lost with who should have had it. Without acks
 /// there is no prefetch either: what bounds lapin's buffer for replies is the caller's in-flight limit.
 pub(crate) async fn consume_own(channel: &Channel, queue: &ShortString) -> Result<Consumer, BrokerError> {
     let options = BasicConsumeOptions { no_local: false, no_ack: true, exclusive: true, nowait: false };
-    Ok(channel.basic_consume(queue.clone(), "".into(), options, FieldTable::default()).await?)
+    Ok(channel.tell(channel.lapin.basic_consume(queue.clone(), "".into(), options, FieldTable::default())).await?)
 }
 
 /// Consumes requests or events, at most `prefetch` of them unsettled at a time.
@@ -75,19 +90,21 @@ pub(crate) async fn consume_shared(
     tag: &ShortString,
     prefetch: u16,
 ) -> Result<Consumer, BrokerError> {
-    channel.basic_qos(prefetch, BasicQosOptions { global: false }).await?;
+    channel.tell(channel.lapin.basic_qos(prefetch, BasicQosOptions { global: false })).await?;
     let options = BasicConsumeOptions { no_local: false, no_ack: false, exclusive: false, nowait: false };
-    Ok(channel.basic_consume(queue.clone(), tag.clone(), options, FieldTable::default()).await?)
+    let consuming = channel.lapin.basic_consume(queue.clone(), tag.clone(), options, FieldTable::default());
+    Ok(channel.tell(consuming).await?)
 }
 
 /// Stops deliveries to a consumer; what it holds stays its own.
 pub(crate) async fn cancel_consumer(channel: &Channel, tag: &ShortString) {
-    if let Err(error) = channel.basic_cancel(tag.clone(), BasicCancelOptions { nowait: false }).await {
+    let cancelling = channel.lapin.basic_cancel(tag.clone(), BasicCancelOptions { nowait: false });
+    if let Err(error) = channel.tell(cancelling).await {
         tracing::debug!(%error, %tag, "the consumer was gone already");
     }
 }
 
-/// Writes a message; the confirm comes later.
+/// Writes a message; the confirm comes later. For tasks of the connection's thread: nothing wakes it.
 pub(crate) async fn publish(
     channel: &Channel,
     exchange: ShortString,
@@ -98,7 +115,7 @@ pub(crate) async fn publish(
 ) -> lapin::Result<PublisherConfirm> {
     // RabbitMQ has no `immediate` and closes the connection if it is asked for.
     let options = BasicPublishOptions { mandatory, immediate: false };
-    channel.basic_publish(exchange, routing_key, options, body, properties).await
+    channel.lapin.basic_publish(exchange, routing_key, options, body, properties).await
 }
 
 /// Settles a delivery, with `multiple` all before it too: done with. False if its channel is gone, and the broker hands

@@ -196,7 +196,7 @@ impl Client {
     /// The queue that replies come by now: another one for each connection.
     #[must_use]
     pub fn callback_queue(&self) -> Option<String> {
-        self.inner.links.now().map(|link| link.callback_queue.to_string())
+        self.inner.links.now().map(|link| link.origin.callback_queue.to_string())
     }
 
     /// Why the broker blocks publishers, if it does: for want of memory or disk. Calls end `unavailable` then.
@@ -245,10 +245,6 @@ impl Client {
 
     pub(crate) fn options(&self) -> &ClientOptions {
         &self.inner.options
-    }
-
-    pub(crate) fn app_id(&self) -> &ShortString {
-        &self.inner.app_id
     }
 
     /// The same client, outside of every handler.

@@ -14,8 +14,8 @@ use std::{
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
-use lapin::{BasicProperties, Channel, Connection, Consumer, types::ShortString};
-use tokio::sync::{OnceCell, watch};
+use lapin::{BasicProperties, Consumer, message::Delivery, types::ShortString};
+use tokio::sync::{OnceCell, oneshot, watch};
 use tokio_util::{
     sync::CancellationToken,
     task::{TaskTracker, task_tracker::TaskTrackerToken},
@@ -24,14 +24,14 @@ use uuid::Uuid;
 
 pub(crate) use self::supervisor::{Links, LinksEnded};
 use crate::{
-    amqp::{self, Socket},
+    amqp::{self, Channel, Connection},
     error::{BrokerError, CallError},
     pending::PendingCalls,
     publisher::{
         Publisher, Returned,
         lanes::{Destination, Lanes, Unconfirmed},
     },
-    wire::Answer,
+    wire::{Answer, Origin},
 };
 
 /// Longest that closing waits for what was to be published before.
@@ -41,8 +41,9 @@ const LAST_WORDS_TIMEOUT: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Link {
     connection: Connection,
-    socket: Socket,
-    pub(crate) callback_queue: ShortString,
+    /// What its requests say of themselves.
+    pub(crate) origin: Arc<Origin>,
+    app_id: ShortString,
     pub(crate) pending: Arc<PendingCalls<Answer>>,
     pub(crate) requests: Publisher,
     replies: OnceCell<Publisher>,
@@ -61,32 +62,35 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    /// Opens a connection, and what calls need on it. Returns the replies too.
+    /// Opens a connection, and what calls need on it.
     pub(crate) async fn open(
         address: &amqp::Address,
         greeting: &amqp::Greeting,
         lost_replies: Arc<AtomicU64>,
-    ) -> Result<(Arc<Self>, Consumer), BrokerError> {
-        let (connection, socket) = amqp::connect(address, greeting).await?;
+    ) -> Result<(Arc<Self>, RepliesEnd), BrokerError> {
+        let connection = amqp::connect(address, greeting).await?;
         // A name of our own: `amq.gen-*` names cannot be declared again, and an operator sees what the queue is for.
-        let callback_queue = ShortString::from(format!("warren.reply.{}", Uuid::new_v4()));
-        let consuming = connection.create_channel().await?;
+        let callback_queue = ShortString::from(format!("warren.reply.{}", Uuid::new_v4().simple()));
+        let consuming = connection.channel().await?;
         amqp::declare_events_exchange(&consuming).await?;
         amqp::declare_control_exchange(&consuming).await?;
         amqp::declare_own_queue(&consuming, &callback_queue).await?;
         amqp::bind_own_dead_letters(&consuming, &callback_queue).await?;
         let replies = amqp::consume_own(&consuming, &callback_queue).await?;
         let pending = PendingCalls::new();
+        let (ended, replies_end) = oneshot::channel();
+        connection.io().spawn(read(Arc::clone(&pending), replies, ended));
         let broken = CancellationToken::new();
-        let requests = Publisher::start(amqp::confirming_channel(&connection).await?, broken.clone(), {
+        let app_id = greeting.app_id.clone();
+        let requests = Publisher::start(connection.confirming_channel().await?, app_id.clone(), broken.clone(), {
             let pending = Arc::clone(&pending);
             move |returned| on_return(&pending, &returned)
         });
-        let events = connection.events_listener();
+        let events = connection.events();
         let link = Arc::new(Self {
             connection,
-            socket,
-            callback_queue,
+            origin: Arc::new(Origin { prefix: pending.prefix().to_owned(), callback_queue }),
+            app_id,
             pending,
             requests,
             replies: OnceCell::new(),
@@ -98,20 +102,20 @@ impl Link {
             lost_replies,
         });
         tokio::spawn(watch_blocks(Arc::clone(&link), events));
-        Ok((link, replies))
+        Ok((link, replies_end))
     }
 
     /// A channel for an instance's consumer.
     pub(crate) async fn channel(&self) -> Result<Channel, BrokerError> {
-        Ok(self.connection.create_channel().await?)
+        self.connection.channel().await
     }
 
     /// Publishes the replies of all instances on this connection; opened by the first.
     pub(crate) async fn replies(&self) -> Result<&Publisher, BrokerError> {
         let open = async || {
-            let channel = amqp::confirming_channel(&self.connection).await?;
+            let channel = self.connection.confirming_channel().await?;
             let lost_replies = Arc::clone(&self.lost_replies);
-            Ok(Publisher::start(channel, self.broken.clone(), move |returned| {
+            Ok(Publisher::start(channel, self.app_id.clone(), self.broken.clone(), move |returned| {
                 lost_replies.fetch_add(1, Ordering::Relaxed);
                 tracing::debug!(queue = returned.routing_key, "a reply came back: its caller is gone");
             }))
@@ -176,7 +180,39 @@ impl Link {
         // A cancel that is on its way: whoever dropped a call may drop the client with it.
         self.last_words.close();
         let _ = tokio::time::timeout(LAST_WORDS_TIMEOUT, self.last_words.wait()).await;
-        amqp::close(&self.connection, &self.socket).await;
+        self.connection.close().await;
+    }
+}
+
+/// Fires when no more replies come: why, if it is known. The consumer comes along, for whoever closes the connection to
+/// drop: what lapin closes by itself on drop may run into a state error, and it takes those for errors of the connection.
+pub(crate) type RepliesEnd = oneshot::Receiver<(Option<BrokerError>, Consumer)>;
+
+/// Hands replies to their calls until there can be no more.
+async fn read(
+    pending: Arc<PendingCalls<Answer>>,
+    mut replies: Consumer,
+    ended: oneshot::Sender<(Option<BrokerError>, Consumer)>,
+) {
+    let source = loop {
+        match replies.next().await {
+            Some(Ok(reply)) => hand_over(&pending, reply),
+            Some(Err(error)) => break Some(error.into()),
+            None => break None,
+        }
+    };
+    // An error means that the connection is closed already.
+    let _ = ended.send((source, replies));
+}
+
+fn hand_over(pending: &PendingCalls<Answer>, reply: Delivery) {
+    match reply.properties.correlation_id().as_ref().and_then(|id| pending.number(id.as_str())) {
+        Some(number) => {
+            if !pending.end(number, Ok(Answer::read(&reply.properties, reply.data))) {
+                tracing::debug!("a reply came after its call had ended");
+            }
+        }
+        None => tracing::warn!("a reply came without a correlation id of ours"),
     }
 }
 

@@ -6,7 +6,6 @@ use std::sync::{
 };
 
 use dashmap::DashMap;
-use lapin::types::ShortString;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
@@ -40,6 +39,11 @@ impl<T> PendingCalls<T> {
             calls: DashMap::new(),
             closed: AtomicBool::new(false),
         })
+    }
+
+    /// What the correlation ids of this connection begin with; the number of the attempt follows.
+    pub(crate) fn prefix(&self) -> &str {
+        &self.prefix
     }
 
     /// Takes a place for a new attempt.
@@ -85,11 +89,6 @@ impl<T> PendingCall<T> {
         self.number
     }
 
-    /// As the request carries it.
-    pub(crate) fn correlation_id(&self) -> ShortString {
-        format!("{}{}", self.calls.prefix, self.number).into()
-    }
-
     /// Waits for the end. Dropping the future leaves the place to be freed with the guard.
     pub(crate) async fn outcome(&mut self) -> Result<T, CallError> {
         match (&mut self.outcome).await {
@@ -124,9 +123,9 @@ mod tests {
     fn a_correlation_id_is_read_back_by_its_own_connection_only() {
         let (calls, others) = (PendingCalls::<()>::new(), PendingCalls::<()>::new());
         let (_first, second) = (calls.begin().unwrap(), calls.begin().unwrap());
-        let id = second.correlation_id();
-        assert_eq!(calls.number(id.as_str()), Some(second.number()));
-        assert_eq!(others.number(id.as_str()), None);
+        let id = format!("{}{}", calls.prefix(), second.number());
+        assert_eq!(calls.number(&id), Some(second.number()));
+        assert_eq!(others.number(&id), None);
         assert_eq!(calls.number("5"), None);
     }
 

@@ -1,9 +1,9 @@
 //! Publishing in batches, confirmed.
 //!
 //! lapin writes from a thread of its own, and awaiting one publish at a time costs context switches. So messages go
-//! through a queue: whatever has gathered is written together, without waiting for company, and a second task
-//! takes the confirms as they come. Not in order: a message that the broker is slow to store must not hold back the
-//! news of another.
+//! through a queue, to a task on that thread: whatever has gathered is written together, without waiting for company,
+//! and the confirms are taken as they come. Not in order: a message that the broker is slow to store must not hold back
+//! the news of another.
 //!
 //! What waits to be written is bounded, and so is what was written and is not confirmed: a broker that is slow, or
 //! blocks publishers, makes publishing wait, and takes no more memory. A message whose sender is gone is not written.
@@ -14,26 +14,29 @@
 
 pub(crate) mod lanes;
 mod receipt;
+mod unconfirmed;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::{
-    future::join_all,
-    stream::{FuturesUnordered, StreamExt},
-};
-use lapin::{BasicProperties, Channel, Confirmation, PublisherConfirm, types::ShortString};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use futures::stream::{FuturesUnordered, StreamExt};
+use lapin::{BasicProperties, Confirmation, types::ShortString};
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::receipt::Receipt;
+use self::unconfirmed::{Boxes, Unwritten};
 use crate::{
-    amqp,
+    amqp::{self, Channel},
     error::{BrokerError, PublishError},
+    wire::Properties,
 };
 
-/// Most messages that are written together.
+/// Most messages that are taken before others have their turn.
 const BATCH: usize = 64;
+
+/// Most messages that lapin has to write; more wait where they can still be taken back.
+const UNWRITTEN_MAX: usize = 256;
 
 /// Most messages that wait to be written; publishing waits when there are more.
 const QUEUED_MAX: usize = 1024;
@@ -48,7 +51,7 @@ pub(crate) struct Outgoing {
     pub(crate) routing_key: ShortString,
     /// Whether it must come back if no queue takes it.
     pub(crate) mandatory: bool,
-    pub(crate) properties: BasicProperties,
+    pub(crate) properties: Properties,
     pub(crate) body: Bytes,
     pub(crate) receipt: Receipt,
 }
@@ -74,14 +77,13 @@ impl Publisher {
     /// more. The broker can close a channel and keep the connection, so whoever stands on this one must look.
     pub(crate) fn start(
         channel: Channel,
+        app_id: ShortString,
         failed: CancellationToken,
         on_return: impl Fn(Returned) + Send + 'static,
     ) -> Self {
         let (outgoing, outgoing_rx) = mpsc::channel(QUEUED_MAX);
-        // Unbounded as a channel: each entry holds a permit of the writer's.
-        let (written, written_rx) = mpsc::unbounded_channel();
-        tokio::spawn(write(channel, outgoing_rx, written));
-        tokio::spawn(await_confirms(written_rx, on_return, failed));
+        let io = channel.io().clone();
+        io.spawn(publish_all((channel, app_id), outgoing_rx, on_return, failed));
         Self { outgoing }
     }
 
@@ -110,7 +112,7 @@ impl Publisher {
         body: Bytes,
     ) -> Result<(), PublishError> {
         let (receipt, confirm) = oneshot::channel();
-        let receipt = Receipt::Confirm(receipt);
+        let (receipt, properties) = (Receipt::Confirm(receipt), Properties::Other(Box::new(properties)));
         self.send(Outgoing { exchange, routing_key, mandatory: false, properties, body, receipt }).await;
         confirm.await.unwrap_or(Err(PublishError::ConnectionLost { source: None }))
     }
@@ -121,67 +123,40 @@ fn closed() -> BrokerError {
     lapin::Error::from(lapin::ErrorKind::IOError(Arc::new(gone))).into()
 }
 
-/// A message that was written, or could not be, and its share of [`UNCONFIRMED_MAX`].
-struct Written {
-    receipt: Receipt,
-    publish: lapin::Result<PublisherConfirm>,
-    _permit: Option<OwnedSemaphorePermit>,
-}
-
-async fn write(channel: Channel, mut outgoing: mpsc::Receiver<Outgoing>, written: mpsc::UnboundedSender<Written>) {
-    let unconfirmed = Arc::new(Semaphore::new(UNCONFIRMED_MAX));
-    let mut batch = Vec::with_capacity(BATCH);
-    while outgoing.recv_many(&mut batch, BATCH).await > 0 {
-        let mut permits = permits(&unconfirmed, batch.len()).await;
-        // Only now: who waited for permits may have given up meanwhile.
-        batch.retain(|message| message.receipt.is_wanted());
-        let (receipts, messages): (Vec<_>, Vec<_>) = batch
-            .drain(..)
-            .map(|Outgoing { exchange, routing_key, mandatory, properties, body, receipt }| {
-                let channel = &channel;
-                let message =
-                    async move { amqp::publish(channel, exchange, routing_key, mandatory, properties, &body).await };
-                (receipt, message)
-            })
-            .unzip();
-        for (receipt, publish) in receipts.into_iter().zip(join_all(messages).await) {
-            if written.send(Written { receipt, publish, _permit: permits.split(1) }).is_err() {
-                return;
-            }
-        }
-    }
-    // Nobody waits for a confirm: who does holds a sender.
-    amqp::close_channel(&channel).await;
-}
-
-async fn permits(unconfirmed: &Arc<Semaphore>, messages: usize) -> OwnedSemaphorePermit {
-    let count = u32::try_from(messages).expect("a batch is small");
-    Arc::clone(unconfirmed).acquire_many_owned(count).await.expect("the semaphore is never closed")
-}
-
-async fn await_confirms(
-    mut written: mpsc::UnboundedReceiver<Written>,
+/// Writes messages and takes their confirms, until there is no sender any more and all are confirmed.
+async fn publish_all(
+    (channel, app_id): (Channel, ShortString),
+    mut outgoing: mpsc::Receiver<Outgoing>,
     on_return: impl Fn(Returned),
     failed: CancellationToken,
 ) {
+    let channel = Arc::new(channel);
+    let (unwritten, mut boxes) = (Unwritten::default(), Boxes::default());
     let mut unconfirmed = FuturesUnordered::new();
+    let mut batch = Vec::with_capacity(BATCH);
+    let mut open = true;
     loop {
+        let room = UNCONFIRMED_MAX.saturating_sub(unconfirmed.len());
+        let room = room.min(UNWRITTEN_MAX.saturating_sub(unwritten.count())).min(BATCH);
         tokio::select! {
             biased;
-            Some((receipt, confirmation)) = unconfirmed.next() => conclude(receipt, confirmation, &on_return, &failed),
-            Some(message) = written.recv() => unconfirmed.push(confirmation(message)),
+            Some(concluded) = unconfirmed.next() => {
+                let (receipt, confirmation, emptied) = concluded;
+                boxes.put_back(emptied);
+                conclude(receipt, confirmation, &on_return, &failed);
+            }
+            taken = outgoing.recv_many(&mut batch, room), if open && room > 0 => {
+                open = taken > 0;
+                // Only now: who waited for room may have given up meanwhile.
+                for message in batch.drain(..).filter(|message| message.receipt.is_wanted()) {
+                    unconfirmed.push(boxes.publish(Arc::clone(&channel), &app_id, message, unwritten.one()));
+                }
+            }
             else => break,
         }
     }
-}
-
-/// Waits for the broker's word on a message, and frees its place.
-async fn confirmation(Written { receipt, publish, _permit }: Written) -> (Receipt, lapin::Result<Confirmation>) {
-    let confirmation = match publish {
-        Ok(confirm) => confirm.await,
-        Err(error) => Err(error),
-    };
-    (receipt, confirmation)
+    let io = channel.io().clone();
+    io.spawn_in_tokio(async move { amqp::close_channel(&channel).await });
 }
 
 fn conclude(

@@ -5,6 +5,7 @@
 
 mod answer;
 mod one_way;
+mod outgoing;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -18,11 +19,11 @@ use uuid::Uuid;
 pub(crate) use self::{
     answer::Answer,
     one_way::{OneWayHead, Published, is_reserved},
+    outgoing::{CallId, Origin, Properties, ReplyHead, RequestHead},
 };
 use crate::{
     amqp::{header_integer, header_text},
     codec::Codec,
-    status::Code,
     trace::TraceContext,
 };
 
@@ -47,56 +48,6 @@ const TRIES: &str = "tries";
 /// AMQP's delivery mode of a message that survives the broker's restart.
 const PERSISTENT: u8 = 2;
 
-/// A caller's request, before it is properties.
-#[derive(Debug)]
-pub(crate) struct RequestHead<'a> {
-    pub(crate) correlation_id: ShortString,
-    pub(crate) call_id: ShortString,
-    pub(crate) reply_to: &'a ShortString,
-    pub(crate) app_id: &'a ShortString,
-    pub(crate) codec: Codec,
-    pub(crate) remaining: Duration,
-    pub(crate) is_durable: bool,
-    pub(crate) priority: Option<u8>,
-    pub(crate) trace: Option<TraceContext>,
-    /// The methods that are being handled on the way to this call.
-    pub(crate) path: Option<&'a str>,
-}
-
-impl RequestHead<'_> {
-    pub(crate) fn into_properties(self) -> BasicProperties {
-        let now_ms = unix_ms();
-        let remaining_ms = i64::try_from(self.remaining.as_millis()).unwrap_or(i64::MAX);
-        let mut headers = FieldTable::default();
-        headers.insert(DEADLINE_MS.into(), AMQPValue::LongLongInt(remaining_ms));
-        headers.insert(DEADLINE_AT.into(), AMQPValue::LongLongInt(now_ms.saturating_add(remaining_ms)));
-        headers.insert(CALLER.into(), AMQPValue::LongString(self.reply_to.as_str().into()));
-        if let Some(trace) = self.trace {
-            headers.insert(TRACEPARENT.into(), AMQPValue::LongString(trace.to_string().into()));
-            if let Some(state) = trace.state {
-                headers.insert(TRACESTATE.into(), AMQPValue::LongString(state.into()));
-            }
-        }
-        if let Some(path) = self.path {
-            headers.insert(PATH.into(), AMQPValue::LongString(path.into()));
-        }
-        let mut properties = message(self.codec, self.app_id);
-        if self.is_durable {
-            properties = properties.with_delivery_mode(PERSISTENT);
-        }
-        if let Some(priority) = self.priority {
-            properties = properties.with_priority(priority);
-        }
-        properties
-            .with_correlation_id(self.correlation_id)
-            .with_message_id(self.call_id)
-            .with_reply_to(self.reply_to.clone())
-            .with_expiration(expiration(self.remaining))
-            .with_timestamp(u64::try_from(now_ms / 1000).unwrap_or_default())
-            .with_headers(headers)
-    }
-}
-
 /// What the routing keys of cancels begin with, on the control exchange; the method follows.
 pub(crate) const CANCEL: &str = "cancel.";
 
@@ -109,11 +60,11 @@ pub(crate) fn cancel_key(method: &str) -> Option<ShortString> {
 }
 
 /// The properties of a cancel: which attempt, and how long its request may still be handed out.
-pub(crate) fn cancel_properties(correlation_id: ShortString, remaining: Duration) -> BasicProperties {
+pub(crate) fn cancel_properties(correlation_id: ShortString, remaining: Duration) -> Properties {
     let mut headers = FieldTable::default();
     let remaining_ms = i64::try_from(remaining.as_millis()).unwrap_or(i64::MAX);
     headers.insert(DEADLINE_MS.into(), AMQPValue::LongLongInt(remaining_ms));
-    BasicProperties::default().with_correlation_id(correlation_id).with_headers(headers)
+    Properties::Other(Box::new(BasicProperties::default().with_correlation_id(correlation_id).with_headers(headers)))
 }
 
 /// When a cancelled request will not be handed out any more.
@@ -148,25 +99,6 @@ pub(crate) fn retry_properties(
     }
     if let Some(timestamp) = *first.timestamp() {
         properties = properties.with_timestamp(timestamp);
-    }
-    properties
-}
-
-/// The properties of a reply: the request's correlation id, whatever its form, and the status unless it is a success.
-pub(crate) fn reply_properties(
-    codec: Codec,
-    app_id: &ShortString,
-    correlation_id: Option<ShortString>,
-    status: Option<Code>,
-) -> BasicProperties {
-    let mut properties = message(codec, app_id);
-    if let Some(id) = correlation_id {
-        properties = properties.with_correlation_id(id);
-    }
-    if let Some(code) = status {
-        let mut headers = FieldTable::default();
-        headers.insert(STATUS.into(), AMQPValue::LongString(code.name().into()));
-        properties = properties.with_headers(headers);
     }
     properties
 }

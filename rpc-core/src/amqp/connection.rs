@@ -10,14 +10,19 @@ use std::{
 };
 
 use async_rs::traits::Reactor;
+use futures::Stream;
 use lapin::{
-    Connection, ConnectionProperties, ErrorKind,
+    ConnectionProperties, ErrorKind,
+    options::ConfirmSelectOptions,
     tcp::{AsyncTcpStream, OwnedIdentity, OwnedTLSConfig},
     types::ShortString,
     uri::{AMQPScheme, AMQPUri, SASLMechanism},
 };
 
-use super::CLOSE_TIMEOUT;
+use super::{
+    CLOSE_TIMEOUT, Channel,
+    io::{Io, IoRuntime},
+};
 use crate::{
     client::TlsOptions,
     error::{BrokerError, ConnectError},
@@ -52,18 +57,28 @@ impl Address {
     }
 }
 
+/// A connection, with what is below it.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    lapin: lapin::Connection,
+    io: Io,
+    socket: Socket,
+}
+
 /// How a connection is opened.
 #[derive(Clone, Debug)]
 pub(crate) struct Greeting {
     /// Shown by the broker beside the connection.
     pub(crate) name: String,
+    /// Sent with each message.
+    pub(crate) app_id: ShortString,
     pub(crate) heartbeat: Duration,
     pub(crate) tls: TlsOptions,
 }
 
 /// The socket below a connection: lapin waits for ever for a broker that says nothing, on a thread of its own.
 #[derive(Clone, Default)]
-pub(crate) struct Socket(Arc<Mutex<Option<TcpStream>>>);
+struct Socket(Arc<Mutex<Option<TcpStream>>>);
 
 impl fmt::Debug for Socket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -79,7 +94,7 @@ impl Socket {
     }
 
     /// Ends what is read from it and written to it: lapin's thread sees the end and stops.
-    pub(crate) fn shut_down(&self) {
+    fn shut_down(&self) {
         if let Some(stream) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take() {
             // An error means that the other side was faster.
             let _ = stream.shutdown(Shutdown::Both);
@@ -101,7 +116,7 @@ impl Drop for Opening {
 /// Opens a connection. lapin's own recovery stays off: it does not recover channel errors and gives up silently.
 ///
 /// Cancel safe: dropped before it returns, the socket is shut down.
-pub(crate) async fn connect(address: &Address, greeting: &Greeting) -> Result<(Connection, Socket), BrokerError> {
+pub(crate) async fn connect(address: &Address, greeting: &Greeting) -> Result<Connection, BrokerError> {
     let mut uri = address.0.clone();
     // Whole seconds on the wire, and 0 would turn heartbeats off.
     let seconds = greeting.heartbeat.as_millis().div_ceil(1000).clamp(1, u16::MAX.into());
@@ -115,11 +130,11 @@ pub(crate) async fn connect(address: &Address, greeting: &Greeting) -> Result<(C
     let mut opening = Opening(socket.clone(), false);
     let connect = {
         let socket = socket.clone();
-        async move |uri: AMQPUri, runtime: async_rs::TokioRuntime| {
+        async move |uri: AMQPUri, runtime: async_rs::Runtime<IoRuntime>| {
             let connected = async {
                 let resolved = tokio::net::lookup_host((uri.authority.host.as_str(), uri.authority.port)).await?;
                 let stream = runtime.tcp_connect(resolved.collect::<Vec<_>>()).await?;
-                socket.set(stream.get_ref())?;
+                socket.set(&stream)?;
                 let stream = AsyncTcpStream::Plain(stream);
                 match uri.scheme {
                     AMQPScheme::AMQP => Ok(stream),
@@ -130,10 +145,11 @@ pub(crate) async fn connect(address: &Address, greeting: &Greeting) -> Result<(C
         }
     };
     let properties = ConnectionProperties::default().with_connection_name(greeting.name.as_str().into());
-    let runtime = lapin::runtime::default_runtime()?;
-    let connection = Connection::connector(uri, runtime, connect, properties).await?;
+    let (runtime, io) = IoRuntime::new();
+    let connecting = lapin::Connection::connector(uri, runtime.into(), connect, properties);
+    let lapin = io.written(connecting).await?;
     opening.1 = true;
-    Ok((connection, socket))
+    Ok(Connection { lapin, io, socket })
 }
 
 fn tls_config(tls: &TlsOptions) -> OwnedTLSConfig {
@@ -147,13 +163,39 @@ fn tls_config(tls: &TlsOptions) -> OwnedTLSConfig {
     }
 }
 
-/// Closes a connection in order, if the broker answers in time; else its socket is shut down. An error means that it is
-/// closed already.
-pub(crate) async fn close(connection: &Connection, socket: &Socket) {
-    match tokio::time::timeout(CLOSE_TIMEOUT, connection.close(200, "bye".into())).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::debug!(%error, "the connection was closed already"),
-        Err(_) => tracing::warn!("the broker did not answer that the connection closes"),
+impl Connection {
+    /// Opens a channel.
+    pub(crate) async fn channel(&self) -> Result<Channel, BrokerError> {
+        let lapin = self.io.written(self.lapin.create_channel()).await?;
+        Ok(Channel { lapin, io: self.io.clone() })
     }
-    socket.shut_down();
+
+    /// Opens a channel whose publishes are confirmed by the broker.
+    pub(crate) async fn confirming_channel(&self) -> Result<Channel, BrokerError> {
+        let channel = self.channel().await?;
+        channel.tell(channel.lapin.confirm_select(ConfirmSelectOptions { nowait: false })).await?;
+        Ok(channel)
+    }
+
+    /// What happens to the connection.
+    pub(crate) fn events(&self) -> impl Stream<Item = lapin::Event> + Send + 'static {
+        self.lapin.events_listener()
+    }
+
+    /// Its thread.
+    pub(crate) fn io(&self) -> &Io {
+        &self.io
+    }
+
+    /// Closes it in order, if the broker answers in time; else its socket is shut down. An error means that it is closed
+    /// already.
+    pub(crate) async fn close(&self) {
+        let closing = self.io.written(self.lapin.close(200, "bye".into()));
+        match tokio::time::timeout(CLOSE_TIMEOUT, closing).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "the connection was closed already"),
+            Err(_) => tracing::warn!("the broker did not answer that the connection closes"),
+        }
+        self.socket.shut_down();
+    }
 }

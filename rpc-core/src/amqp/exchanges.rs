@@ -1,13 +1,13 @@
 //! Exchanges that users choose, and what binds queues to them.
 
 use lapin::{
-    Channel, Connection, ErrorKind,
+    ErrorKind,
     options::{QueueBindOptions, QueueDeclareOptions},
     protocol::AMQPErrorKind,
     types::{AMQPValue, FieldTable, ShortString},
 };
 
-use super::{close_channel, topology::declare_exchange};
+use super::{Channel, Connection, close_channel, topology::declare_exchange};
 use crate::{
     error::{BrokerError, NameError},
     exchange::ExchangeKind,
@@ -50,7 +50,7 @@ pub(crate) async fn declare_exchange_once(
     name: &ShortString,
     kind: ExchangeKind,
 ) -> Result<(), BrokerError> {
-    let channel = connection.create_channel().await?;
+    let channel = connection.channel().await?;
     let declared = declare_exchange(&channel, name.as_str(), kind.into()).await;
     if declared.is_ok() {
         close_channel(&channel).await;
@@ -70,7 +70,7 @@ pub(crate) async fn declare_listener_queue(
     let mut arguments = FieldTable::default();
     arguments.insert("x-max-length".into(), AMQPValue::LongLongInt(length_max.into()));
     arguments.insert("x-overflow".into(), AMQPValue::LongString("drop-head".into()));
-    channel.queue_declare(queue.clone(), options, arguments).await?;
+    channel.tell(channel.lapin.queue_declare(queue.clone(), options, arguments)).await?;
     Ok(())
 }
 
@@ -83,6 +83,8 @@ pub(crate) async fn declare_and_bind(channel: &Channel, queue: &ShortString, bou
         arguments.insert("x-match".into(), AMQPValue::LongString(if *all { "all" } else { "any" }.into()));
     }
     let options = QueueBindOptions { nowait: false };
-    channel.queue_bind(queue.clone(), bound.exchange.clone(), bound.key.clone(), options, arguments).await?;
+    let binding =
+        channel.lapin.queue_bind(queue.clone(), bound.exchange.clone(), bound.key.clone(), options, arguments);
+    channel.tell(binding).await?;
     Ok(())
 }

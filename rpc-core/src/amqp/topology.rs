@@ -1,13 +1,13 @@
 //! What is declared, with every flag and argument.
 
 use lapin::{
-    Channel, ExchangeKind,
+    ExchangeKind,
     options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions},
     protocol::{AMQPErrorKind, AMQPSoftError},
     types::{AMQPValue, FieldTable, ShortString},
 };
 
-use super::{CONTROL_EXCHANGE, DEAD_EXCHANGE, EVENTS_EXCHANGE};
+use super::{CONTROL_EXCHANGE, Channel, DEAD_EXCHANGE, EVENTS_EXCHANGE};
 use crate::error::BrokerError;
 
 /// Most dead letters that a queue keeps; the oldest are dropped.
@@ -63,7 +63,7 @@ pub(crate) async fn declare_shared_queue(channel: &Channel, queue: &SharedQueue)
 async fn declare_queue(channel: &Channel, name: &str, arguments: FieldTable) -> Result<(), BrokerError> {
     let options =
         QueueDeclareOptions { passive: false, durable: true, exclusive: false, auto_delete: false, nowait: false };
-    channel.queue_declare(name.into(), options, arguments).await?;
+    channel.tell(channel.lapin.queue_declare(name.into(), options, arguments)).await?;
     Ok(())
 }
 
@@ -100,7 +100,7 @@ async fn bind_dead(
     arguments.insert(header.into(), text(value));
     arguments.insert("x-first-death-reason".into(), text(reason));
     let options = QueueBindOptions { nowait: false };
-    channel.queue_bind(queue.into(), DEAD_EXCHANGE.into(), "".into(), options, arguments).await?;
+    channel.tell(channel.lapin.queue_bind(queue.into(), DEAD_EXCHANGE.into(), "".into(), options, arguments)).await?;
     Ok(())
 }
 
@@ -112,7 +112,7 @@ fn text(text: &str) -> AMQPValue {
 pub(crate) async fn declare_own_queue(channel: &Channel, queue: &ShortString) -> Result<(), BrokerError> {
     let options =
         QueueDeclareOptions { passive: false, durable: false, exclusive: true, auto_delete: true, nowait: false };
-    channel.queue_declare(queue.clone(), options, FieldTable::default()).await?;
+    channel.tell(channel.lapin.queue_declare(queue.clone(), options, FieldTable::default())).await?;
     Ok(())
 }
 
@@ -129,7 +129,7 @@ pub(crate) enum Consumed {
 pub(crate) async fn consumers_of(channel: &Channel, queue: &ShortString) -> Result<Consumed, BrokerError> {
     let options =
         QueueDeclareOptions { passive: true, durable: false, exclusive: false, auto_delete: false, nowait: false };
-    match channel.queue_declare(queue.clone(), options, FieldTable::default()).await {
+    match channel.tell(channel.lapin.queue_declare(queue.clone(), options, FieldTable::default())).await {
         Ok(declared) => Ok(Consumed::By(declared.consumer_count())),
         Err(error) if is_not_found(&error) => Ok(Consumed::NoQueue),
         Err(error) => Err(error.into()),
@@ -154,7 +154,7 @@ pub(crate) async fn declare_control_exchange(channel: &Channel) -> Result<(), Br
 pub(super) async fn declare_exchange(channel: &Channel, name: &str, kind: ExchangeKind) -> Result<(), BrokerError> {
     let options =
         ExchangeDeclareOptions { passive: false, durable: true, auto_delete: false, internal: false, nowait: false };
-    channel.exchange_declare(name.into(), kind, options, FieldTable::default()).await?;
+    channel.tell(channel.lapin.exchange_declare(name.into(), kind, options, FieldTable::default())).await?;
     Ok(())
 }
 
@@ -165,6 +165,8 @@ pub(crate) async fn bind_control(channel: &Channel, queue: &ShortString, key: &S
 
 async fn bind(channel: &Channel, queue: &ShortString, exchange: &str, key: &ShortString) -> Result<(), BrokerError> {
     let options = QueueBindOptions { nowait: false };
-    channel.queue_bind(queue.clone(), exchange.into(), key.clone(), options, FieldTable::default()).await?;
+    channel
+        .tell(channel.lapin.queue_bind(queue.clone(), exchange.into(), key.clone(), options, FieldTable::default()))
+        .await?;
     Ok(())
 }

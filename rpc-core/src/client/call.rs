@@ -16,7 +16,7 @@ use crate::{
     link::{Link, LinksEnded},
     publisher::{Outgoing, Receipt},
     status::{Code, Retry, RetryAfter, Status},
-    wire::RequestHead,
+    wire::{CallId, Properties, RequestHead},
 };
 
 /// Longer than any call, shorter than what overflows an instant.
@@ -33,7 +33,7 @@ pub(super) struct Call<'a> {
     pub(super) queue: ShortString,
     codec: Codec,
     body: Bytes,
-    call_id: ShortString,
+    call_id: CallId,
     pub(super) ends_at: Instant,
     options: &'a CallOptions,
 }
@@ -50,8 +50,8 @@ impl Client {
         method.check_size(body.len())?;
         let queue = amqp::name("method's name", method.name).map_err(RejectReason::from)?;
         let call_id = match &options.call_id {
-            Some(id) => amqp::name("call id", id).map_err(RejectReason::from)?,
-            None => Uuid::now_v7().to_string().into(),
+            Some(id) => CallId::Given(amqp::name("call id", id).map_err(RejectReason::from)?),
+            None => CallId::New(Uuid::now_v7()),
         };
         let _place = self.inner.in_flight.enter()?;
         self.inner.retries.call();
@@ -96,6 +96,8 @@ impl Call<'_> {
                 Err(error @ CallError::ConnectionLost { .. }) if self.method.effect.may_repeat() && sent < SENT_MAX => {
                     tracing::debug!("the connection was lost: the call is sent again");
                     lost = Some(error);
+                    // Its end may be known here before it is to all: the next one is not to be sent on it too.
+                    let _ = timeout_at(self.ends_at, link.lost()).await;
                     continue;
                 }
                 Err(error) => error,
@@ -131,32 +133,29 @@ impl Call<'_> {
             return Err(Status::unavailable(format!("the broker blocks publishers: {reason}")).into());
         }
         let mut pending = link.pending.begin()?;
-        let correlation_id = pending.correlation_id();
-        let remaining = self.ends_at.saturating_duration_since(Instant::now());
+        let number = pending.number();
         let scope = self.client.scope.as_deref();
-        let properties = RequestHead {
-            correlation_id: correlation_id.clone(),
+        let head = RequestHead {
+            origin: Arc::clone(&link.origin),
+            number,
             call_id: self.call_id.clone(),
-            reply_to: &link.callback_queue,
-            app_id: &self.client.inner.app_id,
             codec: self.codec,
-            remaining,
+            ends_at: self.ends_at,
             is_durable: self.method.is_durable,
             priority: self.options.priority,
             trace: scope.map(|scope| scope.trace.child()),
-            path: scope.map(|scope| &*scope.path),
-        }
-        .into_properties();
+            path: scope.map(|scope| Arc::clone(&scope.path)),
+        };
         let request = Outgoing {
             exchange: ShortString::default(),
             routing_key: self.queue.clone(),
             mandatory: true,
-            properties,
+            properties: Properties::Request(head),
             body: self.body.clone(),
-            receipt: Receipt::Call(pending.number(), Arc::clone(&link.pending)),
+            receipt: Receipt::Call(number, Arc::clone(&link.pending)),
         };
         let (method, ends_at) = (self.method.name, self.ends_at);
-        let mut cancel = CancelOnDrop { link, method, correlation_id, ends_at, armed: true };
+        let mut cancel = CancelOnDrop { link, method, number, ends_at, armed: true };
         let answered = async {
             link.requests.send(request).await;
             pending.outcome().await

@@ -1,6 +1,5 @@
 //! Telling an instance that nobody waits for a request any more.
 
-use lapin::types::ShortString;
 use tokio::time::Instant;
 
 use crate::{
@@ -14,7 +13,8 @@ use crate::{
 pub(super) struct CancelOnDrop<'a> {
     pub(super) link: &'a Link,
     pub(super) method: &'a str,
-    pub(super) correlation_id: ShortString,
+    /// The attempt.
+    pub(super) number: u64,
     pub(super) ends_at: Instant,
     pub(super) armed: bool,
 }
@@ -31,7 +31,7 @@ impl Drop for CancelOnDrop<'_> {
             exchange: amqp::CONTROL_EXCHANGE.into(),
             routing_key,
             mandatory: false,
-            properties: wire::cancel_properties(self.correlation_id.clone(), remaining),
+            properties: wire::cancel_properties(self.link.origin.correlation_id(self.number), remaining),
             body: bytes::Bytes::new(),
             receipt: Receipt::Nobody { _until_told: self.link.last_words() },
         };

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use lapin::{BasicProperties, types::ShortString};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use uuid::Uuid;
 
 use super::{
@@ -19,6 +19,9 @@ use crate::{
     publisher::lanes::{Destination, Unconfirmed},
     wire::OneWayHead,
 };
+
+/// Longer than the end of a connection takes to be known to all.
+const NOTICED_WITHIN: Duration = Duration::from_millis(50);
 
 /// A message that nobody answers.
 pub(super) struct OneWay<'a> {
@@ -96,7 +99,11 @@ impl OneWay<'_> {
             sent += 1;
             let error = match self.attempt(&link, ends_at).await {
                 Ok(()) => return Ok(()),
-                Err(Unconfirmed::NotWritten) if sent < SENT_MAX => continue,
+                Err(Unconfirmed::NotWritten) if sent < SENT_MAX => {
+                    // The connection's end may be known here before it is to all; or it lives, and a channel was lost.
+                    let _ = timeout(NOTICED_WITHIN, link.lost()).await;
+                    continue;
+                }
                 Err(Unconfirmed::Lost(_)) if self.may_repeat && sent < SENT_MAX => {
                     tracing::debug!("the connection was lost: a one-way message is published again");
                     unsure = Some(PublishError::ConnectionLost { source: None });

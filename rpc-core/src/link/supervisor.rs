@@ -8,17 +8,14 @@ use std::{
     time::Duration,
 };
 
-use futures::StreamExt;
-use lapin::Consumer;
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::Link;
+use super::{Link, RepliesEnd};
 use crate::{
     amqp,
     client::{ClientOptions, ReconnectOptions},
     error::{BrokerError, ConnectError},
-    wire::Answer,
 };
 
 /// The links of a client, one after another.
@@ -51,16 +48,17 @@ impl Links {
             addresses: amqp::Address::parse_all(urls)?,
             greeting: amqp::Greeting {
                 name: options.name.clone(),
+                app_id: amqp::name("client's name", &options.name)?,
                 heartbeat: options.heartbeat,
                 tls: options.tls.clone(),
             },
             timeout: options.connect_timeout,
             lost_replies: Arc::default(),
         };
-        let (link, replies) = connector.connect().await?;
+        let (link, replies_end) = connector.connect().await?;
         let stop = CancellationToken::new();
         let (supervisor, links) = Supervisor::new(connector, options.reconnect, State::Up(Arc::clone(&link)), stop);
-        tokio::spawn(supervisor.run(link, replies));
+        tokio::spawn(supervisor.run(link, replies_end));
         Ok(links)
     }
 
@@ -134,7 +132,7 @@ struct Connector {
 
 impl Connector {
     /// Tries each address once.
-    async fn connect(&self) -> Result<(Arc<Link>, Consumer), ConnectError> {
+    async fn connect(&self) -> Result<(Arc<Link>, RepliesEnd), ConnectError> {
         let mut refused = None;
         for address in &self.addresses {
             let lost_replies = Arc::clone(&self.lost_replies);
@@ -172,20 +170,20 @@ impl Supervisor {
 
     async fn run_from_nothing(self) {
         match self.connect_again(self.reconnect.attempts_max.max(1)).await {
-            Ok((link, replies)) => {
+            Ok((link, replies_end)) => {
                 self.state.send_replace(State::Up(Arc::clone(&link)));
-                self.run(link, replies).await;
+                self.run(link, replies_end).await;
             }
             Err(error) => self.end(error),
         }
     }
 
-    async fn run(self, mut link: Arc<Link>, mut replies: Consumer) {
+    async fn run(self, mut link: Arc<Link>, mut replies_end: RepliesEnd) {
         loop {
-            let source = tokio::select! {
-                () = self.stop.cancelled() => None,
-                () = link.broken.cancelled() => None,
-                source = read(&link, &mut replies) => source,
+            let (source, replies) = tokio::select! {
+                () = self.stop.cancelled() => (None, None),
+                () = link.broken.cancelled() => (None, None),
+                ended = &mut replies_end => ended.map_or((None, None), |(source, replies)| (source, Some(replies))),
             };
             if !self.stop.is_cancelled() {
                 tracing::warn!(
@@ -195,16 +193,20 @@ impl Supervisor {
                 self.state.send_replace(State::Down);
             }
             link.lose(source.as_ref());
-            // Explicitly, while the consumer is alive: what lapin closes by itself on drop may run into a state error,
-            // and it takes those for errors of the connection.
-            let closing = close(Arc::clone(&link), replies);
+            let closing = {
+                let link = Arc::clone(&link);
+                async move {
+                    link.close().await;
+                    drop(replies);
+                }
+            };
             if self.stop.is_cancelled() {
                 closing.await;
                 break self.end(source);
             }
             tokio::spawn(closing);
             match self.connect_again(self.reconnect.attempts_max).await {
-                Ok(opened) => (link, replies) = opened,
+                Ok(opened) => (link, replies_end) = opened,
                 Err(error) => break self.end(error.or(source)),
             }
             tracing::info!("connected to the broker again");
@@ -219,7 +221,7 @@ impl Supervisor {
     }
 
     /// Tries until it works, as often as is allowed.
-    async fn connect_again(&self, attempts_max: u32) -> Result<(Arc<Link>, Consumer), Option<BrokerError>> {
+    async fn connect_again(&self, attempts_max: u32) -> Result<(Arc<Link>, RepliesEnd), Option<BrokerError>> {
         let mut last = None;
         for attempt in 0..attempts_max {
             let pause = self.reconnect.pause_before(attempt, fastrand::f64());
@@ -242,29 +244,4 @@ impl Supervisor {
         tracing::error!(attempts = attempts_max, "the broker is given up");
         Err(last)
     }
-}
-
-async fn close(link: Arc<Link>, replies: Consumer) {
-    link.close().await;
-    drop(replies);
-}
-
-/// Hands replies to their calls until there can be no more.
-async fn read(link: &Link, replies: &mut Consumer) -> Option<BrokerError> {
-    while let Some(reply) = replies.next().await {
-        let reply = match reply {
-            Ok(reply) => reply,
-            Err(error) => return Some(error.into()),
-        };
-        let number = reply.properties.correlation_id().as_ref().and_then(|id| link.pending.number(id.as_str()));
-        match number {
-            Some(number) => {
-                if !link.pending.end(number, Ok(Answer::read(&reply.properties, reply.data))) {
-                    tracing::debug!("a reply came after its call had ended");
-                }
-            }
-            None => tracing::warn!("a reply came without a correlation id of ours"),
-        }
-    }
-    None
 }

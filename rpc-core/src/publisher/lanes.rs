@@ -15,10 +15,14 @@ use std::{
 
 use bytes::Bytes;
 use futures::future::join_all;
-use lapin::{BasicProperties, Channel, Confirmation, Connection, types::ShortString};
+use lapin::{BasicProperties, Confirmation, types::ShortString};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
-use crate::{amqp, error::BrokerError, exchange::ExchangeKind};
+use crate::{
+    amqp::{self, Channel, Connection},
+    error::BrokerError,
+    exchange::ExchangeKind,
+};
 
 /// Most lanes of a connection. Two queues, or exchanges, may share one.
 const LANES: usize = 32;
@@ -117,9 +121,9 @@ impl Lanes {
         let mut lane = self.lanes[index].lock().await;
         if lane.as_ref().is_none_or(|lane| lane.parcels.is_closed()) {
             // Nothing is written on a channel that cannot be opened.
-            let channel = amqp::confirming_channel(connection).await.map_err(|_| Unconfirmed::NotWritten)?;
+            let channel = connection.confirming_channel().await.map_err(|_| Unconfirmed::NotWritten)?;
             let (parcels, parcels_rx) = mpsc::channel(QUEUED_MAX);
-            tokio::spawn(write(channel, parcels_rx));
+            channel.io().clone().spawn(write(channel, parcels_rx));
             *lane = Some(Lane { parcels, declared: HashMap::new() });
         }
         let lane = lane.as_mut().expect("it was opened, if it was not there");
@@ -147,7 +151,8 @@ async fn write(channel: Channel, mut parcels: mpsc::Receiver<Parcel>) {
             break;
         }
     }
-    amqp::close_channel(&channel).await;
+    let io = channel.io().clone();
+    io.spawn_in_tokio(async move { amqp::close_channel(&channel).await });
 }
 
 /// Writes messages together, and tells of each; false if the channel is gone.

@@ -1,29 +1,27 @@
 //! The consumer of one endpoint of an instance: declared, consumed, settled, and made again whenever it is lost.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
-use futures::{FutureExt, StreamExt, future::join_all};
-use lapin::{Acker, Channel, Consumer, message::Delivery, types::ShortString};
-use tokio::sync::mpsc;
+use futures::{FutureExt, future::BoxFuture};
+use lapin::{Consumer, types::ShortString};
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use super::{
     delivery::{self, Shared},
     handler::{Endpoint, Source},
+    inline::Inline,
     instance::Stop,
+    intake::{Arrival, Intake},
     reopen::Reopen,
-    settle::{Command, Order, Settle, Unsettled, Window},
+    settle::Settle,
 };
 use crate::{
-    amqp::{self, Bound},
+    amqp::{self, Bound, Channel},
     error::{BrokerError, ServeError},
     link::{Link, LinksEnded},
     publisher::Publisher,
 };
-
-/// Most deliveries that are taken, and most that are settled, before the others have their turn.
-const BATCH: usize = 64;
 
 /// An endpoint's names, as AMQP carries them.
 #[derive(Debug)]
@@ -55,6 +53,7 @@ pub(super) struct EndpointConsumer {
     /// Not 0.
     pub(super) prefetch: u16,
     pub(super) handlers: TaskTracker,
+    pub(super) inline: Inline,
     pub(super) stop: Stop,
 }
 
@@ -62,7 +61,7 @@ pub(super) struct EndpointConsumer {
 pub(super) struct Session {
     link: Arc<Link>,
     channel: Channel,
-    deliveries: Consumer,
+    intake: Intake,
     replies: Publisher,
 }
 
@@ -93,7 +92,9 @@ impl EndpointConsumer {
         };
         let channel = link.channel().await.map_err(refused)?;
         let deliveries = self.consume(&channel).await.map_err(refused)?;
-        Ok(Session { link, channel, deliveries, replies })
+        let is_published = matches!(self.shared.endpoint.source, Source::Exchange(_));
+        let intake = Intake::start(&channel, deliveries, is_published, self.handlers.clone());
+        Ok(Session { link, channel, intake, replies })
     }
 
     async fn consume(&self, channel: &Channel) -> Result<Consumer, BrokerError> {
@@ -130,11 +131,9 @@ impl EndpointConsumer {
         }
     }
 
-    /// Takes deliveries and settles them.
+    /// Begins a handler for each delivery.
     async fn consume_until_over(&self, session: &mut Session) -> Over {
-        let (orders_tx, mut orders) = mpsc::unbounded_channel();
-        let mut window = Window::default();
-        let mut batch = Vec::with_capacity(BATCH);
+        let mut batch = Vec::new();
         let mut stopping = false;
         loop {
             tokio::select! {
@@ -149,105 +148,55 @@ impl EndpointConsumer {
                         () = self.stop.abort.cancelled() => return Over::Stopped,
                     }
                 }
-                _ = orders.recv_many(&mut batch, BATCH) => settle(&mut window, &mut batch).await,
-                delivery = session.deliveries.next() => match delivery {
-                    Some(Ok(delivery)) => self.take(delivery, session, &mut window, &orders_tx),
+                more = session.intake.next(&mut batch) => match more {
+                    Some(()) => {
+                        for arrival in batch.drain(..) {
+                            match arrival {
+                                Ok(arrival) => self.take(arrival, &session.replies),
+                                Err(error) => return Over::Lost(Some(error)),
+                            }
+                        }
+                    }
                     // Cancelled by us: handlers go on, and settle.
                     None if stopping => break,
-                    Some(Err(error)) => return Over::Lost(Some(error.into())),
                     None => return Over::Lost(None),
                 },
             }
         }
-        // The orders end with the last delivery that is not settled.
-        drop(orders_tx);
-        self.settle_the_rest(orders, window, session).await
+        tokio::select! {
+            // What waits for the handlers fires the other one, then.
+            () = session.intake.all_settled() => self.stop.abort.cancelled().await,
+            () = self.stop.abort.cancelled() => {}
+            () = session.link.lost() => return Over::Lost(None),
+        }
+        Over::Stopped
     }
 
-    /// Takes a delivery, and those that have come with it.
-    fn take(
-        &self,
-        first: Delivery,
-        session: &mut Session,
-        window: &mut Window<Acker>,
-        orders: &mpsc::UnboundedSender<Order>,
-    ) {
-        let mut next = Some(first);
-        let mut taken = 0;
-        while let Some(delivery) = next {
-            let tag = delivery.delivery_tag;
-            window.arrived(tag, delivery.acker.clone());
-            let unsettled = Unsettled::new(tag, orders.clone(), self.handlers.token());
-            if self.stop.shutdown.is_cancelled() {
-                unsettled.settle(Settle::PutBack);
-            } else {
-                let span = tracing::debug_span!("rpc.delivery", queue = %self.names.queue);
-                let handling = delivery::handle(Arc::clone(&self.shared), delivery, unsettled, session.replies.clone());
-                self.handlers.spawn(handling.instrument(span));
-            }
-            taken += 1;
-            // What is not a delivery ends the stream: the next look finds it again.
-            next = if taken < BATCH {
-                session.deliveries.next().now_or_never().flatten().and_then(Result::ok)
-            } else {
-                None
-            };
+    fn take(&self, arrival: Arrival, replies: &Publisher) {
+        if self.stop.shutdown.is_cancelled() {
+            return arrival.unsettled.settle(Settle::PutBack);
         }
+        let span = tracing::debug_span!("rpc.delivery", queue = %self.names.queue);
+        let handling = delivery::handle(Arc::clone(&self.shared), arrival, replies.clone());
+        self.start(Box::pin(handling.instrument(span)));
     }
 
-    /// The consumer is cancelled; what was delivered is still to be settled.
-    async fn settle_the_rest(
-        &self,
-        mut orders: mpsc::UnboundedReceiver<Order>,
-        mut window: Window<Acker>,
-        session: &Session,
-    ) -> Over {
-        let mut batch = Vec::with_capacity(BATCH);
-        loop {
-            tokio::select! {
-                biased;
-                settled = orders.recv_many(&mut batch, BATCH) => {
-                    if settled == 0 {
-                        self.stop.abort.cancelled().await;
-                        return Over::Stopped;
-                    }
-                    settle(&mut window, &mut batch).await;
-                }
-                () = self.stop.abort.cancelled() => return Over::Stopped,
-                () = session.link.lost() => return Over::Lost(None),
+    /// Begins a handler. One that ends at once is never a task of its own: that would cost more than it does.
+    fn start(&self, mut handling: BoxFuture<'static, ()>) {
+        if self.inline.next() {
+            let begun = Instant::now();
+            let ended = handling.as_mut().now_or_never().is_some();
+            self.inline.took(begun.elapsed());
+            if ended {
+                return;
             }
         }
+        self.handlers.spawn(handling);
     }
 
     /// Closes the channel: what is not settled goes back to the queue.
     async fn finish(&self, session: Session) -> Option<ServeError> {
         amqp::close_channel(&session.channel).await;
-        // lapin would cancel a consumer that is dropped earlier, and takes it for an error of the connection if the
-        // channel closes meanwhile.
-        drop(session.deliveries);
         None
     }
-}
-
-/// Tells the broker what has become of deliveries.
-async fn settle(window: &mut Window<Acker>, orders: &mut Vec<Order>) {
-    for order in orders.iter() {
-        window.settle(order.tag, order.settle);
-    }
-    let told = window.take().into_iter().map(|Command { delivery, settle, multiple }| async move {
-        match settle {
-            Settle::Ack => amqp::ack(&delivery, multiple).await,
-            Settle::PutBack => amqp::put_back(&delivery).await,
-            Settle::Reject => amqp::reject(&delivery).await,
-        }
-    });
-    for outcome in join_all(told).await {
-        match outcome {
-            Ok(true) => {}
-            Ok(false) => tracing::debug!("the channel is gone: the broker hands the delivery out again"),
-            Err(error) => tracing::debug!(%error, "the connection is gone: the broker hands the delivery out again"),
-        }
-    }
-    // Only now are they settled.
-    orders.clear();
 }

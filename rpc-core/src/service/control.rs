@@ -6,12 +6,12 @@
 use std::sync::Arc;
 
 use futures::StreamExt;
-use lapin::{Channel, Consumer, message::Delivery, types::ShortString};
+use lapin::{Consumer, message::Delivery, types::ShortString};
 use uuid::Uuid;
 
 use super::{cancels::Cancels, instance::Stop, reopen::Reopen};
 use crate::{
-    amqp,
+    amqp::{self, Channel},
     client::Client,
     error::{BrokerError, ServeError},
     link::{Link, LinksEnded},

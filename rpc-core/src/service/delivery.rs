@@ -24,13 +24,14 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures::FutureExt;
-use lapin::{message::Delivery, types::ShortString};
+use lapin::types::ShortString;
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{
     cancels::Cancels,
-    handler::{Endpoint, Failure, Source},
+    handler::{Endpoint, Failure},
+    intake::Arrival,
     one_way::{self, OneWay, OneWayRetries},
     settle::{Settle, Unsettled},
     skew::SkewLog,
@@ -43,7 +44,7 @@ use crate::{
     publisher::{Outgoing, Publisher, Receipt},
     status::{MayHaveRun, Status},
     trace::TraceContext,
-    wire::{self, Head, Published},
+    wire::{Head, Properties, Published, ReplyHead},
 };
 
 /// Longest list of methods that a call is told to have come through, in bytes.
@@ -82,20 +83,12 @@ enum Ended {
 }
 
 /// Handles one delivery and settles it; `replies` are those of the connection that it came by.
-pub(super) async fn handle(shared: Arc<Shared>, delivery: Delivery, unsettled: Unsettled, replies: Publisher) {
-    let mut head = Head::read(&delivery.properties);
-    let mut published = None;
-    if let Source::Exchange(_) = shared.endpoint.source {
-        // What is published is nobody's question, whatever its publisher put there.
-        head.reply_to = None;
-        published = Some(Arc::new(Published::read(&delivery)));
-    }
-    let Delivery { properties, data, redelivered, .. } = delivery;
+pub(super) async fn handle(shared: Arc<Shared>, arrival: Arrival, replies: Publisher) {
+    let Arrival { head, published, properties, body, redelivered, unsettled } = arrival;
     if let Some(skew_ms) = head.skew_ms {
-        let app_id = properties.app_id().as_ref().map(ShortString::as_str);
+        let app_id = properties.as_ref().and_then(|properties| properties.app_id().as_ref().map(ShortString::as_str));
         shared.skew.tell(&shared.endpoint.queue.name, app_id, skew_ms);
     }
-    let body = Bytes::from(data);
     // For another try. A request has none, and its body is freed once it is read.
     let kept = if head.reply_to.is_none() { body.clone() } else { Bytes::new() };
     let ended = run(&shared, &head, published.clone(), body, redelivered).await;
@@ -116,7 +109,8 @@ pub(super) async fn handle(shared: Arc<Shared>, delivery: Delivery, unsettled: U
             answer.send(head, Err(status), unsettled, Settle::Ack).await;
         }
         Ended::Refused(status) => {
-            let message = OneWay { properties: &properties, head: &head, published: published.as_deref(), body: kept };
+            let properties = properties.as_deref().expect("a one-way message keeps them");
+            let message = OneWay { properties, head: &head, published: published.as_deref(), body: kept };
             if let Some(settle) = one_way::refused(&shared, message, &status, &replies).await {
                 unsettled.settle(settle);
             }
@@ -156,6 +150,7 @@ async fn run(shared: &Shared, head: &Head, published: Option<Arc<Published>>, bo
     let ends_at = ends_at(head.deadline, shared.handling_max);
     let handler = AssertUnwindSafe((shared.endpoint.handler)(context, codec, body)).catch_unwind();
     tokio::select! {
+        biased;
         ended = handler => match ended {
             Ok(_) if cancellation.is_cancelled() => Ended::Unwanted,
             Ok(Ok(body)) if body.len() > body_bytes_max => {
@@ -234,7 +229,7 @@ impl Answering<'_> {
             Ok(body) => (None, body),
             Err(status) => (Some(status.code), encode_status(*codec, &status, shared.endpoint.body_bytes_max)),
         };
-        let properties = wire::reply_properties(*codec, shared.client.app_id(), head.correlation_id, status);
+        let properties = Properties::Reply(ReplyHead { codec: *codec, correlation_id: head.correlation_id, status });
         let reply = Outgoing {
             exchange: ShortString::default(),
             routing_key: reply_to,

@@ -14,6 +14,7 @@ use super::{
     control::Control,
     delivery::Shared,
     handler::Endpoint,
+    inline::Inline,
     skew::SkewLog,
 };
 use crate::{client::Client, error::ServeError};
@@ -144,6 +145,7 @@ impl Running {
             // 0 would be "without a limit".
             prefetch: endpoint.prefetch.unwrap_or(options.prefetch).max(1),
             handlers: self.handlers.clone(),
+            inline: Inline::default(),
             stop: self.stop.clone(),
         })
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures::{StreamExt, future::join_all};
-use lapin::{Channel, Consumer, message::Delivery, types::ShortString};
+use lapin::{Consumer, message::Delivery, types::ShortString};
 use tokio::{sync::mpsc, time::sleep};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -14,7 +14,7 @@ use super::{
     message::{Message, Order, Settle, Source},
 };
 use crate::{
-    amqp::{self, Bound, SharedQueue},
+    amqp::{self, Bound, Channel, SharedQueue},
     client::Client,
     error::{BrokerError, SubscribeError},
     exchange::Body,

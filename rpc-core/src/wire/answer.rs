@@ -109,13 +109,18 @@ impl From<WordsAlone> for Words {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::reply_properties;
+    use crate::wire::{Properties, ReplyHead};
+
+    fn reply_properties(codec: Codec, status: Code) -> BasicProperties {
+        let head = ReplyHead { codec, correlation_id: None, status: Some(status) };
+        Properties::Reply(head).write(&"test".into())
+    }
 
     #[test]
     fn a_status_is_read_from_the_header_and_its_words_from_the_body() {
         let status = Status::not_found("no problem \"x\"");
         for codec in [Codec::Json, Codec::Msgpack] {
-            let properties = reply_properties(codec, &"test".into(), None, Some(status.code));
+            let properties = reply_properties(codec, status.code);
             let body = codec.encode(&status).unwrap().to_vec();
             assert_eq!(Answer::read(&properties, body).into_result().unwrap_err(), status);
             let bare = Answer::read(&properties, b"\xff".to_vec()).into_result().unwrap_err();
@@ -125,7 +130,7 @@ mod tests {
 
     #[test]
     fn a_strangers_status_is_read_as_far_as_it_can_be() {
-        let properties = reply_properties(Codec::Json, &"test".into(), None, Some(Code::NotFound));
+        let properties = reply_properties(Codec::Json, Code::NotFound);
         for (body, words, details) in [
             (r#"{"message":"a","details":{"x":[1]},"more":1}"#, "a", 1),
             (r#"{"code":"of_its_own","message":"b","details":null}"#, "b", 0),

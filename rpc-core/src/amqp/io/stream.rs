@@ -1,0 +1,191 @@
+//! A connection's socket, as lapin's thread reads and writes it.
+
+use std::{
+    io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write},
+    os::fd::{AsFd, BorrowedFd},
+    pin::Pin,
+    sync::{Arc, atomic::Ordering},
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use futures::io::{AsyncRead, AsyncWrite};
+use mio::{Events, Interest, Token, net::TcpStream};
+
+use super::{Io, Shared, Tasks};
+
+const SOCKET: Token = Token(0);
+const ALARM: Token = Token(1);
+
+/// Longest wait without a look around. Everything that has something for the thread wakes it; this is for what is not
+/// known to.
+const SLEEP_MAX: Duration = Duration::from_secs(1);
+
+/// A socket that is waited for by whoever reads it: a read that finds nothing runs the thread's tasks, and sleeps.
+pub(in crate::amqp) struct IoStream {
+    socket: TcpStream,
+    poll: mio::Poll,
+    events: Events,
+    shared: Arc<Shared>,
+    tasks: Tasks,
+    waker: Waker,
+    /// Who waits until the socket takes more.
+    writer: Option<Waker>,
+    turn: Turn,
+}
+
+/// What the next read does first: lapin writes and parses between two of them, and reads on until there is nothing.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// Nothing, so that what was read is parsed.
+    Parse,
+    /// Runs tasks if any are due, so that what they send is written.
+    Tasks,
+    /// Reads: tasks that are always due must not keep the socket from its turn.
+    Socket,
+}
+
+impl IoStream {
+    pub(in crate::amqp) fn new(socket: std::net::TcpStream, io: &Io, tasks: Tasks) -> io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        socket.set_nodelay(true)?;
+        let mut socket = TcpStream::from_std(socket);
+        let poll = mio::Poll::new()?;
+        poll.registry().register(&mut socket, SOCKET, Interest::READABLE | Interest::WRITABLE)?;
+        let shared = Arc::clone(&io.0);
+        if shared.alarm.set(mio::Waker::new(poll.registry(), ALARM)?).is_err() {
+            return Err(io::Error::other("the thread has a socket already"));
+        }
+        let (events, waker) = (Events::with_capacity(8), Waker::from(Arc::clone(&shared)));
+        Ok(Self { socket, poll, events, shared, tasks, waker, writer: None, turn: Turn::Tasks })
+    }
+
+    /// Reads; with nothing to read, runs tasks and sleeps.
+    fn poll_socket(
+        &mut self,
+        context: &Context<'_>,
+        mut read: impl FnMut(&mut TcpStream) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        let turn = std::mem::replace(&mut self.turn, Turn::Tasks);
+        if turn == Turn::Parse || turn == Turn::Tasks && self.run_tasks() {
+            return come_back(context);
+        }
+        loop {
+            match read(&mut self.socket) {
+                Ok(bytes) => {
+                    self.turn = Turn::Parse;
+                    return Poll::Ready(Ok(bytes));
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+            if self.run_tasks() {
+                return come_back(context);
+            }
+            if self.sleep()? {
+                return come_back(context);
+            }
+        }
+    }
+
+    /// Runs tasks if any are due; whether there were.
+    fn run_tasks(&mut self) -> bool {
+        let due = self.shared.due.swap(false, Ordering::SeqCst);
+        if due {
+            self.tasks.run(&mut Context::from_waker(&self.waker));
+            self.turn = Turn::Socket;
+        }
+        due
+    }
+
+    /// Waits for the socket, a task or a timer; whether somebody can write on.
+    fn sleep(&mut self) -> io::Result<bool> {
+        self.shared.asleep.store(true, Ordering::SeqCst);
+        let timeout = if self.shared.due.load(Ordering::SeqCst) {
+            Duration::ZERO
+        } else {
+            self.shared.timers.remaining().unwrap_or(SLEEP_MAX).min(SLEEP_MAX)
+        };
+        let slept = self.poll.poll(&mut self.events, Some(timeout));
+        self.shared.asleep.store(false, Ordering::SeqCst);
+        match slept {
+            Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
+            _ => self.shared.timers.fire(),
+        }
+        let writable = self.events.iter().any(|event| event.token() == SOCKET && event.is_writable());
+        let writer = if writable { self.writer.take() } else { None };
+        Ok(writer.map(Waker::wake).is_some())
+    }
+
+    fn poll_writing(
+        &mut self,
+        context: &Context<'_>,
+        mut write: impl FnMut(&mut TcpStream) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            match write(&mut self.socket) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.writer = Some(context.waker().clone());
+                    return Poll::Pending;
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                written => return Poll::Ready(written),
+            }
+        }
+    }
+}
+
+/// Nothing to read now, but ask again.
+fn come_back(context: &Context<'_>) -> Poll<io::Result<usize>> {
+    context.waker().wake_by_ref();
+    Poll::Pending
+}
+
+impl AsFd for IoStream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+impl Drop for IoStream {
+    fn drop(&mut self) {
+        self.shared.timers.end();
+    }
+}
+
+impl AsyncRead for IoStream {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        self.poll_socket(context, |socket| socket.read(buffer))
+    }
+
+    fn poll_read_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffers: &mut [IoSliceMut<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_socket(context, |socket| socket.read_vectored(buffers))
+    }
+}
+
+impl AsyncWrite for IoStream {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_writing(context, |socket| socket.write(buffer))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffers: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_writing(context, |socket| socket.write_vectored(buffers))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(self.socket.shutdown(std::net::Shutdown::Write))
+    }
+}

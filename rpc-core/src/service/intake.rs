@@ -1,0 +1,146 @@
+//! Takes the deliveries of one channel, and tells the broker what has become of them: on the connection's thread, where
+//! they and the confirms of their replies come in, and the acks go out.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::{StreamExt, future::join_all};
+use lapin::{Acker, BasicProperties, Consumer, message::Delivery};
+use tokio::sync::mpsc;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::settle::{Command, Order, Settle, Unsettled, Window};
+use crate::{
+    amqp::{self, Channel},
+    error::BrokerError,
+    wire::{Head, Published},
+};
+
+/// Most deliveries that are settled before others have their turn.
+const BATCH: usize = 64;
+
+/// A delivery, read. What else its properties are made of is freed where it was made.
+#[derive(Debug)]
+pub(super) struct Arrival {
+    pub(super) head: Head,
+    /// What is published to an exchange, and no request.
+    pub(super) published: Option<Arc<Published>>,
+    /// Of a one-way message, for another try; and of one whose sender's clock is wrong.
+    pub(super) properties: Option<Box<BasicProperties>>,
+    pub(super) body: Bytes,
+    pub(super) redelivered: bool,
+    pub(super) unsettled: Unsettled,
+}
+
+/// What comes in by a channel.
+#[derive(Debug)]
+pub(super) struct Intake {
+    /// Unbounded as a channel: the prefetch bounds how many there are.
+    arrivals: mpsc::UnboundedReceiver<Result<Arrival, BrokerError>>,
+    all_settled: CancellationToken,
+}
+
+impl Intake {
+    /// Begins to take what a consumer of the channel gets. The tracker waits for what is not settled.
+    pub(super) fn start(channel: &Channel, deliveries: Consumer, is_published: bool, unsettled: TaskTracker) -> Self {
+        let (arrivals_tx, arrivals) = mpsc::unbounded_channel();
+        let (orders_tx, orders) = mpsc::unbounded_channel();
+        let all_settled = CancellationToken::new();
+        let gate = Gate { arrivals: arrivals_tx, orders: orders_tx, unsettled, is_published };
+        let done = all_settled.clone().drop_guard();
+        channel.io().spawn(async move {
+            let _done = done;
+            take_and_settle(deliveries, gate, orders).await;
+        });
+        Self { arrivals, all_settled }
+    }
+
+    /// The next ones, into `batch`; none: there will be no more.
+    ///
+    /// Cancel safe.
+    pub(super) async fn next(&mut self, batch: &mut Vec<Result<Arrival, BrokerError>>) -> Option<()> {
+        (self.arrivals.recv_many(batch, BATCH).await > 0).then_some(())
+    }
+
+    /// Waits until the broker has been told of every delivery.
+    pub(super) async fn all_settled(&self) {
+        self.all_settled.cancelled().await;
+    }
+}
+
+/// Where deliveries go in, while there are any.
+struct Gate {
+    arrivals: mpsc::UnboundedSender<Result<Arrival, BrokerError>>,
+    orders: mpsc::UnboundedSender<Order>,
+    unsettled: TaskTracker,
+    is_published: bool,
+}
+
+impl Gate {
+    fn arrived(&self, delivery: Delivery) {
+        let unsettled = Unsettled::new(delivery.delivery_tag, self.orders.clone(), self.unsettled.token());
+        let mut head = Head::read(&delivery.properties);
+        let published = self.is_published.then(|| Arc::new(Published::read(&delivery)));
+        if self.is_published {
+            // What is published is nobody's question, whatever its publisher put there.
+            head.reply_to = None;
+        }
+        let Delivery { properties, data, redelivered, .. } = delivery;
+        let is_kept = head.reply_to.is_none() || head.skew_ms.is_some();
+        let properties = is_kept.then(|| Box::new(properties));
+        let arrival = Arrival { head, published, properties, body: data.into(), redelivered, unsettled };
+        // An error means that nobody takes it: it stays unsettled until its channel closes.
+        let _ = self.arrivals.send(Ok(arrival));
+    }
+}
+
+/// Ends when the consumer has, and all that it got is settled.
+async fn take_and_settle(mut deliveries: Consumer, gate: Gate, mut orders: mpsc::UnboundedReceiver<Order>) {
+    let mut gate = Some(gate);
+    let mut window = Window::default();
+    let mut batch = Vec::with_capacity(BATCH);
+    loop {
+        tokio::select! {
+            biased;
+            // They end with the gate, and the last delivery that is not settled.
+            settled = orders.recv_many(&mut batch, BATCH) => match settled {
+                0 => break,
+                _ => settle(&mut window, &mut batch).await,
+            },
+            delivery = deliveries.next(), if gate.is_some() => match (delivery, &gate) {
+                (Some(Ok(delivery)), Some(gate)) => {
+                    window.arrived(delivery.delivery_tag, delivery.acker.clone());
+                    gate.arrived(delivery);
+                }
+                (Some(Err(error)), Some(Gate { arrivals, .. })) => {
+                    let _ = arrivals.send(Err(error.into()));
+                    gate = None;
+                }
+                _ => gate = None,
+            },
+        }
+    }
+}
+
+/// Tells the broker what has become of deliveries.
+async fn settle(window: &mut Window<Acker>, orders: &mut Vec<Order>) {
+    for order in orders.iter() {
+        window.settle(order.tag, order.settle);
+    }
+    let told = window.take().into_iter().map(|Command { delivery, settle, multiple }| async move {
+        match settle {
+            Settle::Ack => amqp::ack(&delivery, multiple).await,
+            Settle::PutBack => amqp::put_back(&delivery).await,
+            Settle::Reject => amqp::reject(&delivery).await,
+        }
+    });
+    for outcome in join_all(told).await {
+        match outcome {
+            Ok(true) => {}
+            Ok(false) => tracing::debug!("the channel is gone: the broker hands the delivery out again"),
+            Err(error) => tracing::debug!(%error, "the connection is gone: the broker hands the delivery out again"),
+        }
+    }
+    // Only now are they settled.
+    orders.clear();
+}
