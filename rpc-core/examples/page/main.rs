@@ -30,9 +30,9 @@ mod tests {
     fn the_page_has_these_files_as_they_are() {
         let page = include_str!("../../../docs/rpc.md");
         for file in [include_str!("lib.rs"), include_str!("serve.rs"), include_str!("ask.rs"), include_str!("sum.rs")] {
-            // In the package, they are not modules of this program.
+            // In the package, they are not modules of this program. `rs` and not `rust`: no test of the documentation.
             let file = file.replace("pub(crate) ", "");
-            assert!(page.contains(&format!("```rust,ignore\n{file}```\n")), "{file}");
+            assert!(page.contains(&format!("```rs\n{file}```\n")), "{file}");
         }
     }
 }
