@@ -1,12 +1,16 @@
 //! What can be typed: flags and commands, as typed. What they mean is the commands' to say.
 
+mod bench;
 mod broker;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use self::broker::{Broker, NewUser};
+pub(crate) use self::{
+    bench::{Bench, Echo},
+    broker::{Broker, NewUser},
+};
 use crate::{failure::Failure, output::Output};
 
 const EXIT_CODES: &str = "\
@@ -123,6 +127,9 @@ pub(crate) enum Command {
     Demo(Demo),
     /// Run the embedded broker alone, for any AMQP program: in memory, for development and tests.
     Broker(Broker),
+    /// Measure calls over a broker.
+    #[command(subcommand)]
+    Bench(Bench),
 }
 
 /// Call a method.

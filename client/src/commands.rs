@@ -1,5 +1,6 @@
 //! What the commands do: each takes its flags, a client and the form of output.
 
+mod bench;
 mod board;
 mod broker;
 mod call;
@@ -56,6 +57,7 @@ pub(crate) async fn run(session: &Session, command: &Command) -> Result<(), Fail
         Command::Board(board) => board::run(session, board).await,
         Command::Certificate(certificate) => certificate::run(session, certificate).await,
         Command::Demo(demo) => demo::run(session, demo).await,
+        Command::Bench(bench) => bench::run(session, bench).await,
         Command::Broker(_) => Err(Failure::usage("broker is a program of its own: type it in another terminal")
             .with_hint(format!("the broker of this REPL is {}", session.url))),
         Command::Serve(_) => Err(Failure::usage("serve is a program of its own: type it in another terminal")),

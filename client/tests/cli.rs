@@ -4,6 +4,7 @@
 
 mod cli {
     mod bad_input;
+    mod bench;
     mod broker;
     mod call;
     mod contest;

@@ -13,6 +13,7 @@
 //! caller can meet stands with its field; a service refuses more with `invalid_argument`, naming the field. Instants
 //! are `*_at_ms`, milliseconds since 1970 (UTC); spans are `*_ms`; sizes `*_bytes`.
 
+pub mod bench;
 pub mod blob;
 pub mod calculator;
 pub mod certificates;

@@ -1,14 +1,18 @@
 //! A store of replies in SQLite: what a handler changes and what its call is answered are committed together.
 
 use std::{
+    path::Path,
     sync::atomic::{AtomicI64, AtomicU64, Ordering},
     time::Duration,
 };
 
-use sqlx::{FromRow, Sqlite, SqliteExecutor, SqlitePool, Transaction};
+use sqlx::{FromRow, Sqlite, SqliteExecutor, SqlitePool, Transaction, migrate::Migrator};
 use warren_rpc::{Begun, CallKey, Committed, ReplyStore, StoreError, StoredAnswer};
 
-use crate::clock;
+use crate::{
+    clock,
+    sqlite::{self, OpenError},
+};
 
 /// Between two looks for what may be forgotten.
 const FORGET_EVERY_MS: i64 = 60_000;
@@ -113,6 +117,20 @@ impl SqliteReplies {
         let replies = Self { pool, options, calls: AtomicU64::new(0), looked_ms: AtomicI64::new(0) };
         replies.forget_and_count(clock::now_ms()).await?;
         Ok(replies)
+    }
+
+    /// A store in a file of its own, for a service that has no other: made if it is missing.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be opened or made.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`open`](Self::open).
+    pub async fn alone(path: &Path, options: RepliesOptions) -> Result<Self, OpenError> {
+        let pool = sqlite::open(path, &Migrator::DEFAULT).await?;
+        Self::open(pool, options).await.map_err(|source| OpenError::new(path, source))
     }
 
     /// Forgets what nobody repeats any more, once a minute at most.

@@ -22,6 +22,12 @@ pub struct OpenError {
     source: sqlx::Error,
 }
 
+impl OpenError {
+    pub(crate) fn new(path: &Path, source: sqlx::Error) -> Self {
+        Self { path: path.display().to_string(), source }
+    }
+}
+
 /// Opens the store at `path`, makes it if it is missing, and brings its tables up to date.
 ///
 /// Commits are durable (`synchronous = FULL`): what was answered survives a power cut.
@@ -34,7 +40,7 @@ pub struct OpenError {
 ///
 /// Dropped before it returns, some migrations are made and others not: the next one goes on from there.
 pub async fn open(path: &Path, migrations: &Migrator) -> Result<SqlitePool, OpenError> {
-    let failed = |source| OpenError { path: path.display().to_string(), source };
+    let failed = |source| OpenError::new(path, source);
     let pool = options().connect_with(file(path)).await.map_err(failed)?;
     migrations.run(&pool).await.map_err(|error| failed(error.into()))?;
     Ok(pool)
