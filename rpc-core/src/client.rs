@@ -7,6 +7,7 @@ mod in_flight;
 mod notify;
 mod one_way;
 mod options;
+mod progressive;
 mod publish;
 mod retry;
 mod scope;
@@ -21,6 +22,7 @@ use self::{in_flight::InFlight, retry::RetryBudget};
 pub use self::{
     notify::NotifyOptions,
     options::{CallOptions, ClientOptions, ReconnectOptions, TlsIdentity, TlsOptions},
+    progressive::{ProgressiveCall, RawProgressiveCall},
     publish::PublishOptions,
     retry::RetryPolicy,
 };
@@ -148,11 +150,8 @@ impl Client {
     ) -> Result<M::Reply, CallError> {
         let codec = self.inner.options.codec;
         let body = codec.encode(request).map_err(RejectReason::from)?;
-        let (codec, reply) = self.exchange(RawMethod::of::<M>(), codec, body, &options).await?;
-        codec
-            .decode(&reply)
-            .map_err(|error| Status::internal(format!("the reply of {} is not what it should be: {error}", M::NAME)))
-            .map_err(CallError::from)
+        let (codec, reply) = self.exchange(RawMethod::of::<M>(), codec, body, &options, None).await?;
+        decode_reply::<M>(codec, &reply)
     }
 
     /// Calls a method by name with a body that is encoded already: for programs that know methods only at run time.
@@ -172,11 +171,8 @@ impl Client {
         body: Bytes,
         options: CallOptions,
     ) -> Result<Bytes, CallError> {
-        let (answered_in, reply) = self.exchange(method, codec, body, &options).await?;
-        if answered_in != codec {
-            let (name, answered, asked) = (method.name, answered_in.content_type(), codec.content_type());
-            return Err(Status::internal(format!("the reply of {name} is {answered}, not {asked}")).into());
-        }
+        let (answered_in, reply) = self.exchange(method, codec, body, &options, None).await?;
+        check_codec(method.name, codec, answered_in)?;
         Ok(reply)
     }
 
@@ -256,4 +252,20 @@ impl Client {
     pub(crate) fn scoped(&self, scope: Scope) -> Self {
         Self { inner: Arc::clone(&self.inner), scope: Some(Arc::new(scope)) }
     }
+}
+
+fn decode_reply<M: Method>(codec: Codec, reply: &[u8]) -> Result<M::Reply, CallError> {
+    codec
+        .decode(reply)
+        .map_err(|error| Status::internal(format!("the reply of {} is not what it should be: {error}", M::NAME)))
+        .map_err(CallError::from)
+}
+
+/// For callers that do not decode.
+fn check_codec(method: &str, asked: Codec, answered: Codec) -> Result<(), CallError> {
+    if answered == asked {
+        return Ok(());
+    }
+    let (answered, asked) = (answered.content_type(), asked.content_type());
+    Err(Status::internal(format!("the reply of {method} is {answered}, not {asked}")).into())
 }

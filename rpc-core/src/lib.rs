@@ -47,7 +47,8 @@
 //! # Reading order
 //!
 //! `method`, `status` and `error` are the words; `codec` and `wire` say how they travel; `pending`, `publisher` and
-//! `client` are the calling side; `context` and `service` are the serving side. `amqp` alone knows the broker's flags.
+//! `client` are the calling side; `context` and `service` are the serving side; `progress` is what goes between them before a
+//! reply. `amqp` alone knows the broker's flags.
 
 #![deny(missing_docs)]
 
@@ -63,6 +64,7 @@ mod link;
 mod method;
 mod once;
 mod pending;
+mod progress;
 mod publisher;
 mod service;
 mod status;
@@ -71,8 +73,8 @@ mod trace;
 mod wire;
 
 pub use client::{
-    CallOptions, Client, ClientOptions, NotifyOptions, PublishOptions, RawMethod, ReconnectOptions, RetryPolicy,
-    TlsIdentity, TlsOptions,
+    CallOptions, Client, ClientOptions, NotifyOptions, ProgressiveCall, PublishOptions, RawMethod, RawProgressiveCall,
+    ReconnectOptions, RetryPolicy, TlsIdentity, TlsOptions,
 };
 pub use codec::{Codec, DecodeError, EncodeError};
 pub use context::Context;
@@ -81,12 +83,13 @@ pub use error::{
     SubscribeError,
 };
 pub use exchange::{Binding, Body, Exchange, ExchangeKind, HeaderValue, Headers};
-pub use method::{BODY_BYTES_MAX, Effect, Event, Method, QUEUE_LENGTH_MAX};
+pub use method::{BODY_BYTES_MAX, Effect, Event, Method, Progressive, QUEUE_LENGTH_MAX};
 pub use once::{
     Begun, CallKey, Committed, MemoryReplyStore, MemoryReplyStoreOptions, MemoryTransaction, ReplyStore, StoreError,
     StoredAnswer,
 };
-pub use service::{MethodOptions, OneWayRetries, Running, ServeOptions, Service};
+pub use progress::{PROGRESS_WINDOW_MAX, ProgressError, ProgressSendError};
+pub use service::{MethodOptions, OneWayRetries, ProgressSender, Running, ServeOptions, Service};
 pub use status::{BadField, BadFields, Code, Detail, Details, MayHaveRun, Retry, RetryAfter, Status, UnknownCode};
 pub use subscription::{Message, SubscribeOptions, Subscription};
 pub use trace::TraceContext;

@@ -27,11 +27,12 @@ use crate::{
     amqp::{self, Channel, Connection},
     error::{BrokerError, CallError},
     pending::PendingCalls,
+    progress::{Readers, Runs},
     publisher::{
         Publisher, Returned,
         lanes::{Destination, Lanes, Unconfirmed},
     },
-    wire::{Answer, Origin},
+    wire::{self, Answer, Origin, Progress},
 };
 
 /// Longest that closing waits for what was to be published before.
@@ -45,6 +46,10 @@ pub(crate) struct Link {
     pub(crate) origin: Arc<Origin>,
     app_id: ShortString,
     pub(crate) pending: Arc<PendingCalls<Answer>>,
+    /// Who reads the progress of pending calls.
+    pub(crate) readers: Arc<Readers>,
+    /// The handlers of this client's instances whose progress is read, over all its connections.
+    runs: Arc<Runs>,
     pub(crate) requests: Publisher,
     replies: OnceCell<Publisher>,
     /// For messages that nobody answers.
@@ -67,6 +72,7 @@ impl Link {
         address: &amqp::Address,
         greeting: &amqp::Greeting,
         lost_replies: Arc<AtomicU64>,
+        runs: Arc<Runs>,
     ) -> Result<(Arc<Self>, RepliesEnd), BrokerError> {
         let connection = amqp::connect(address, greeting).await?;
         // A name of our own: `amq.gen-*` names cannot be declared again, and an operator sees what the queue is for.
@@ -79,7 +85,8 @@ impl Link {
         let replies = amqp::consume_own(&consuming, &callback_queue).await?;
         let pending = PendingCalls::new();
         let (ended, replies_end) = oneshot::channel();
-        connection.io().spawn(read(Arc::clone(&pending), replies, ended));
+        let readers = Arc::new(Readers::default());
+        connection.io().spawn(read((Arc::clone(&pending), Arc::clone(&readers)), replies, ended));
         let broken = CancellationToken::new();
         let app_id = greeting.app_id.clone();
         let requests = Publisher::start(connection.confirming_channel().await?, app_id.clone(), broken.clone(), {
@@ -92,6 +99,8 @@ impl Link {
             origin: Arc::new(Origin { prefix: pending.prefix().to_owned(), callback_queue }),
             app_id,
             pending,
+            readers,
+            runs,
             requests,
             replies: OnceCell::new(),
             lanes: Lanes::new(),
@@ -114,8 +123,11 @@ impl Link {
     pub(crate) async fn replies(&self) -> Result<&Publisher, BrokerError> {
         let open = async || {
             let channel = self.connection.confirming_channel().await?;
-            let lost_replies = Arc::clone(&self.lost_replies);
+            let (lost_replies, runs) = (Arc::clone(&self.lost_replies), Arc::clone(&self.runs));
             Ok(Publisher::start(channel, self.app_id.clone(), self.broken.clone(), move |returned| {
+                if returned.correlation_id.as_deref().is_some_and(|id| runs.caller_is_gone(id)) {
+                    return;
+                }
                 lost_replies.fetch_add(1, Ordering::Relaxed);
                 tracing::debug!(queue = returned.routing_key, "a reply came back: its caller is gone");
             }))
@@ -131,6 +143,11 @@ impl Link {
     /// Waits until the connection is not to be used any more.
     pub(crate) async fn lost(&self) {
         self.lost.cancelled().await;
+    }
+
+    /// Fires when the connection is not to be used any more.
+    pub(crate) fn lost_token(&self) -> CancellationToken {
+        self.lost.clone()
     }
 
     pub(crate) fn is_lost(&self) -> bool {
@@ -190,13 +207,13 @@ pub(crate) type RepliesEnd = oneshot::Receiver<(Option<BrokerError>, Consumer)>;
 
 /// Hands replies to their calls until there can be no more.
 async fn read(
-    pending: Arc<PendingCalls<Answer>>,
+    (pending, readers): (Arc<PendingCalls<Answer>>, Arc<Readers>),
     mut replies: Consumer,
     ended: oneshot::Sender<(Option<BrokerError>, Consumer)>,
 ) {
     let source = loop {
         match replies.next().await {
-            Some(Ok(reply)) => hand_over(&pending, reply),
+            Some(Ok(reply)) => hand_over(&pending, &readers, reply),
             Some(Err(error)) => break Some(error.into()),
             None => break None,
         }
@@ -205,8 +222,12 @@ async fn read(
     let _ = ended.send((source, replies));
 }
 
-fn hand_over(pending: &PendingCalls<Answer>, reply: Delivery) {
+fn hand_over(pending: &PendingCalls<Answer>, readers: &Readers, reply: Delivery) {
     match reply.properties.correlation_id().as_ref().and_then(|id| pending.number(id.as_str())) {
+        Some(number) if wire::is_progress(&reply.properties) => match Progress::read(&reply.properties, reply.data) {
+            Some(progress) => readers.deliver(number, progress),
+            None => tracing::debug!("progress came that is not understood"),
+        },
         Some(number) => {
             if !pending.end(number, Ok(Answer::read(&reply.properties, reply.data))) {
                 tracing::debug!("a reply came after its call had ended");

@@ -91,6 +91,28 @@ pub trait Method: Send + Sync + 'static {
     type Reply: Serialize + DeserializeOwned + Send + Sync + 'static;
 }
 
+/// A method whose handler says how far it is before it replies.
+///
+/// ```
+/// # use warren_rpc::{Method, Progressive};
+/// /// Counts to a number.
+/// struct Count;
+///
+/// impl Method for Count {
+///     const NAME: &'static str = "calculator.count";
+///     type Request = u32;
+///     type Reply = u32;
+/// }
+///
+/// impl Progressive for Count {
+///     type Progress = u32;
+/// }
+/// ```
+pub trait Progressive: Method {
+    /// What is said on the way. [`Method::BODY_BYTES_MAX`] counts for each item.
+    type Progress: Serialize + DeserializeOwned + Send + Sync + 'static;
+}
+
 /// Something that happened: published to the topic exchange `warren.events`, for whoever subscribes.
 pub trait Event: Send + Sync + 'static {
     /// The routing key: `grading.judged`.

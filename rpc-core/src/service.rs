@@ -10,6 +10,7 @@ mod instance;
 mod intake;
 mod once;
 mod one_way;
+mod progress;
 mod reopen;
 mod settle;
 mod skew;
@@ -21,14 +22,14 @@ use tokio_util::sync::CancellationToken;
 
 use self::handler::{Endpoint, Handler, Source};
 pub(crate) use self::settle::{Settle, Unsettled};
-pub use self::{instance::Running, one_way::OneWayRetries};
+pub use self::{instance::Running, one_way::OneWayRetries, progress::ProgressSender};
 use crate::{
     amqp::{self, Bound, SharedQueue},
     client::Client,
     context::Context,
     error::{BindingError, ServeError},
     exchange::{Binding, Body, Exchange},
-    method::{Effect, Event, Method, QUEUE_LENGTH_MAX},
+    method::{Effect, Event, Method, Progressive, QUEUE_LENGTH_MAX},
     once::ReplyStore,
     status::Status,
 };
@@ -172,6 +173,58 @@ impl<S: Send + Sync + 'static> Service<S> {
         self.endpoint::<M>(Some(options.prefetch), handler)
     }
 
+    /// Serves a method whose handler says how far it is, to callers that
+    /// [want to know](Client::call_progressive). As [`method`](Self::method) in all else.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use warren_rpc::{Context, Method, ProgressSender, Progressive, Service, Status};
+    /// # struct Count;
+    /// # impl Method for Count { const NAME: &'static str = "calculator.count"; type Request = u32; type Reply = u32; }
+    /// # impl Progressive for Count { type Progress = u32; }
+    /// async fn count(_: Arc<()>, _: Context, to: u32, mut progress: ProgressSender<u32>) -> Result<u32, Status> {
+    ///     for number in 0..to {
+    ///         progress.send(&number).await?;
+    ///     }
+    ///     Ok(to)
+    /// }
+    ///
+    /// let service = Service::new("calculator", "1.0.0", Arc::new(())).progressive::<Count, _, _>(count);
+    /// ```
+    #[must_use]
+    pub fn progressive<M, H, F>(self, handler: H) -> Self
+    where
+        M: Progressive,
+        H: Fn(Arc<S>, Context, M::Request, ProgressSender<M::Progress>) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<M::Reply, Status>> + Send + 'static,
+    {
+        self.erased_progressive::<M, H, F>(None, handler)
+    }
+
+    /// Serves a method whose handler says how far it is, in its own way.
+    #[must_use]
+    pub fn progressive_with<M, H, F>(self, options: MethodOptions, handler: H) -> Self
+    where
+        M: Progressive,
+        H: Fn(Arc<S>, Context, M::Request, ProgressSender<M::Progress>) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<M::Reply, Status>> + Send + 'static,
+    {
+        self.erased_progressive::<M, H, F>(Some(options.prefetch), handler)
+    }
+
+    fn erased_progressive<M, H, F>(self, prefetch: Option<u16>, handler: H) -> Self
+    where
+        M: Progressive,
+        H: Fn(Arc<S>, Context, M::Request, ProgressSender<M::Progress>) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<M::Reply, Status>> + Send + 'static,
+    {
+        const { assert!(!matches!(M::EFFECT, Effect::Once), "a method whose EFFECT is Once is served by `once`") };
+        let handler = progress::erase::<S, M, H, F>(Arc::clone(&self.state), handler);
+        let mut service = self.endpoint::<M>(prefetch, handler);
+        service.endpoints.iter_mut().next_back().expect("it was added just now").is_progressive = true;
+        service
+    }
+
     fn erased<M, H, F>(self, prefetch: Option<u16>, handler: H) -> Self
     where
         M: Method,
@@ -196,6 +249,7 @@ impl<S: Send + Sync + 'static> Service<S> {
             body_bytes_max: M::BODY_BYTES_MAX,
             handling_max: M::HANDLING_MAX,
             effect: M::EFFECT,
+            is_progressive: false,
             handler,
         });
         self
@@ -276,6 +330,7 @@ impl<S: Send + Sync + 'static> Service<S> {
             body_bytes_max: crate::method::BODY_BYTES_MAX,
             handling_max: None,
             effect: Effect::Repeatable,
+            is_progressive: false,
             handler: handler::erase::<S, B, (), H, F>(Arc::clone(&self.state), handler),
         });
         self

@@ -6,6 +6,7 @@
 mod answer;
 mod one_way;
 mod outgoing;
+mod progress;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -20,6 +21,7 @@ pub(crate) use self::{
     answer::Answer,
     one_way::{OneWayHead, Published, is_reserved},
     outgoing::{CallId, Origin, Properties, ReplyHead, RequestHead},
+    progress::{ItemBody, Progress, ProgressHead, RunId, credit, credit_properties, is_progress, run_number},
 };
 use crate::{
     amqp::{header_integer, header_text},

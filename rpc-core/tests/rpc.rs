@@ -26,6 +26,8 @@ mod rpc {
     mod overload;
     mod page;
     mod priorities;
+    mod progress;
+    mod progress_faults;
     mod python;
     mod reconnect;
     mod retries;

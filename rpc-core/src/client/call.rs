@@ -1,6 +1,6 @@
 //! One call: its attempts, within one deadline.
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use lapin::types::ShortString;
@@ -14,9 +14,10 @@ use crate::{
     codec::Codec,
     error::{CallError, RejectReason},
     link::{Link, LinksEnded},
+    progress::{Grant, Inbox},
     publisher::{Outgoing, Receipt},
     status::{Code, Retry, RetryAfter, Status},
-    wire::{CallId, Properties, RequestHead},
+    wire::{self, CallId, Properties, RequestHead},
 };
 
 /// Longer than any call, shorter than what overflows an instant.
@@ -36,6 +37,8 @@ pub(super) struct Call<'a> {
     call_id: CallId,
     pub(super) ends_at: Instant,
     options: &'a CallOptions,
+    /// Where its progress goes, if anybody wants it.
+    inbox: Option<&'a Arc<Inbox>>,
 }
 
 impl Client {
@@ -46,6 +49,7 @@ impl Client {
         codec: Codec,
         body: Bytes,
         options: &CallOptions,
+        inbox: Option<&Arc<Inbox>>,
     ) -> Result<(Codec, Bytes), CallError> {
         method.check_size(body.len())?;
         let queue = amqp::name("method's name", method.name).map_err(RejectReason::from)?;
@@ -58,7 +62,7 @@ impl Client {
         let span = tracing::debug_span!("rpc.call", method = method.name, %call_id);
         let own = Instant::now() + options.deadline.min(DEADLINE_MAX);
         let ends_at = self.scope.as_ref().and_then(|scope| scope.deadline).map_or(own, |deadline| deadline.min(own));
-        let call = Call { client: self, method, queue, codec, body, call_id, ends_at, options };
+        let call = Call { client: self, method, queue, codec, body, call_id, ends_at, options, inbox };
         call.outcome().instrument(span).await
     }
 }
@@ -96,6 +100,9 @@ impl Call<'_> {
                 Err(error @ CallError::ConnectionLost { .. }) if self.method.effect.may_repeat() && sent < SENT_MAX => {
                     tracing::debug!("the connection was lost: the call is sent again");
                     lost = Some(error);
+                    if let Some(inbox) = self.inbox {
+                        inbox.lose();
+                    }
                     // Its end may be known here before it is to all: the next one is not to be sent on it too.
                     let _ = timeout_at(self.ends_at, link.lost()).await;
                     continue;
@@ -134,6 +141,8 @@ impl Call<'_> {
         }
         let mut pending = link.pending.begin()?;
         let number = pending.number();
+        let credit = self.inbox.and_then(|inbox| inbox.begin(link.origin.correlation_id(number)));
+        let _reader = self.inbox.map(|inbox| link.readers.register(number, inbox));
         let scope = self.client.scope.as_deref();
         let head = RequestHead {
             origin: Arc::clone(&link.origin),
@@ -145,6 +154,7 @@ impl Call<'_> {
             priority: self.options.priority,
             trace: scope.map(|scope| scope.trace.child()),
             path: scope.map(|scope| Arc::clone(&scope.path)),
+            credit,
         };
         let request = Outgoing {
             exchange: ShortString::default(),
@@ -155,10 +165,18 @@ impl Call<'_> {
             receipt: Receipt::Call(number, Arc::clone(&link.pending)),
         };
         let (method, ends_at) = (self.method.name, self.ends_at);
-        let mut cancel = CancelOnDrop { link, method, number, ends_at, armed: true };
+        let inbox = self.inbox.map(|inbox| &**inbox);
+        let mut cancel = CancelOnDrop { link, method, number, ends_at, inbox, armed: true };
         let answered = async {
             link.requests.send(request).await;
-            pending.outcome().await
+            match inbox {
+                None => pending.outcome().await,
+                Some(inbox) => tokio::select! {
+                    biased;
+                    outcome = pending.outcome() => outcome,
+                    never = self.give_credit(link, inbox) => match never {},
+                },
+            }
         };
         let outcome = timeout_at(self.ends_at, answered).await;
         // The instance knows the deadline too.
@@ -170,6 +188,30 @@ impl Call<'_> {
                 _ => status.into(),
             }),
             Err(_) => Err(self.too_late().into()),
+        }
+    }
+
+    /// Tells instances how much progress is wanted, as long as it is polled.
+    async fn give_credit(&self, link: &Link, inbox: &Inbox) -> Infallible {
+        loop {
+            let Grant { attempt, run, credit } = inbox.due().await;
+            let number = run.as_ref().map(|run| run.number);
+            let (exchange, routing_key) = match run.and_then(|run| run.control_queue) {
+                Some(queue) => (ShortString::default(), queue),
+                None => match wire::cancel_key(self.method.name) {
+                    Some(key) => (amqp::CONTROL_EXCHANGE.into(), key),
+                    None => continue,
+                },
+            };
+            let message = Outgoing {
+                exchange,
+                routing_key,
+                mandatory: false,
+                properties: Properties::Other(Box::new(wire::credit_properties(attempt, number, credit))),
+                body: Bytes::new(),
+                receipt: Receipt::Nobody { _until_told: None },
+            };
+            link.requests.send(message).await;
         }
     }
 

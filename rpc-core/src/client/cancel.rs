@@ -1,10 +1,12 @@
 //! Telling an instance that nobody waits for a request any more.
 
+use lapin::types::ShortString;
 use tokio::time::Instant;
 
 use crate::{
     amqp,
     link::Link,
+    progress::Inbox,
     publisher::{Outgoing, Receipt},
     wire,
 };
@@ -16,6 +18,8 @@ pub(super) struct CancelOnDrop<'a> {
     /// The attempt.
     pub(super) number: u64,
     pub(super) ends_at: Instant,
+    /// Knows which instance has the request, if it sends progress.
+    pub(super) inbox: Option<&'a Inbox>,
     pub(super) armed: bool,
 }
 
@@ -24,16 +28,22 @@ impl Drop for CancelOnDrop<'_> {
         if !self.armed {
             return;
         }
-        // A name that is too long for a key was too long for a queue.
-        let Some(routing_key) = wire::cancel_key(self.method) else { return };
+        let (exchange, routing_key) = match self.inbox.and_then(Inbox::control_queue) {
+            Some(queue) => (ShortString::default(), queue),
+            None => match wire::cancel_key(self.method) {
+                Some(key) => (amqp::CONTROL_EXCHANGE.into(), key),
+                // A name that is too long for a key was too long for a queue.
+                None => return,
+            },
+        };
         let remaining = self.ends_at.saturating_duration_since(Instant::now());
         let cancel = Outgoing {
-            exchange: amqp::CONTROL_EXCHANGE.into(),
+            exchange,
             routing_key,
             mandatory: false,
             properties: wire::cancel_properties(self.link.origin.correlation_id(self.number), remaining),
             body: bytes::Bytes::new(),
-            receipt: Receipt::Nobody { _until_told: self.link.last_words() },
+            receipt: Receipt::Nobody { _until_told: Some(self.link.last_words()) },
         };
         if !self.link.requests.try_send(cancel) {
             tracing::debug!(method = self.method, "a cancel was not sent: too much is on its way");

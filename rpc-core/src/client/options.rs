@@ -117,6 +117,10 @@ pub struct CallOptions {
     /// `unavailable` at once, and is not tried again, where it would wait for one until its deadline. Advice only: an
     /// instance may come or go meanwhile. Costs three round trips. Default: false.
     pub ask_first: bool,
+    /// Most progress messages of a [progressive call](crate::Client::call_progressive) that are on their way and
+    /// unread; a handler that has more to say waits. 0 counts as 1, more than 1,024
+    /// ([`PROGRESS_WINDOW_MAX`](crate::PROGRESS_WINDOW_MAX)) as that. Default: 16.
+    pub progress_window: u32,
 }
 
 impl Default for CallOptions {
@@ -127,6 +131,7 @@ impl Default for CallOptions {
             priority: None,
             retry: RetryPolicy::default(),
             ask_first: false,
+            progress_window: 16,
         }
     }
 }
@@ -152,5 +157,6 @@ mod tests {
         assert_eq!(seconds, [10, 30, 10]);
         assert_eq!(options.reconnect.attempts_max, 2_000);
         assert_eq!(CallOptions::default().deadline.as_secs(), 10);
+        assert_eq!((CallOptions::default().progress_window, crate::PROGRESS_WINDOW_MAX), (16, 1024));
     }
 }

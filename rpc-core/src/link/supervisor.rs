@@ -16,6 +16,7 @@ use crate::{
     amqp,
     client::{ClientOptions, ReconnectOptions},
     error::{BrokerError, ConnectError},
+    progress::Runs,
 };
 
 /// The links of a client, one after another.
@@ -54,6 +55,7 @@ impl Links {
             },
             timeout: options.connect_timeout,
             lost_replies: Arc::default(),
+            runs: Arc::default(),
         };
         let (link, replies_end) = connector.connect().await?;
         let stop = CancellationToken::new();
@@ -106,6 +108,11 @@ impl Links {
         self.connector.lost_replies.load(Ordering::Relaxed)
     }
 
+    /// The handlers of this client's instances whose progress is read.
+    pub(crate) fn runs(&self) -> &Arc<Runs> {
+        &self.connector.runs
+    }
+
     /// Waits until there will be no link any more.
     pub(crate) async fn ended(&self) {
         // An error means that the supervisor has ended.
@@ -128,6 +135,7 @@ struct Connector {
     timeout: Duration,
     /// As [`Link`] counts them.
     lost_replies: Arc<AtomicU64>,
+    runs: Arc<Runs>,
 }
 
 impl Connector {
@@ -135,13 +143,13 @@ impl Connector {
     async fn connect(&self) -> Result<(Arc<Link>, RepliesEnd), ConnectError> {
         let mut refused = None;
         for address in &self.addresses {
-            let lost_replies = Arc::clone(&self.lost_replies);
-            let error =
-                match tokio::time::timeout(self.timeout, Link::open(address, &self.greeting, lost_replies)).await {
-                    Ok(Ok(opened)) => return Ok(opened),
-                    Ok(Err(source)) => ConnectError::Unreachable { address: address.host_and_port(), source },
-                    Err(_) => ConnectError::TimedOut { address: address.host_and_port() },
-                };
+            let (lost_replies, runs) = (Arc::clone(&self.lost_replies), Arc::clone(&self.runs));
+            let opening = Link::open(address, &self.greeting, lost_replies, runs);
+            let error = match tokio::time::timeout(self.timeout, opening).await {
+                Ok(Ok(opened)) => return Ok(opened),
+                Ok(Err(source)) => ConnectError::Unreachable { address: address.host_and_port(), source },
+                Err(_) => ConnectError::TimedOut { address: address.host_and_port() },
+            };
             refused.get_or_insert(error);
         }
         Err(refused.expect("a text that is split has one part at least"))

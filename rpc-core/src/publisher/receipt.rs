@@ -19,10 +19,10 @@ pub(crate) enum Receipt {
     /// A delivery that is settled so once its reply is confirmed. Refused, its caller's queue is full: again would be no
     /// better. Without a confirm it is left to another instance.
     Reply(Unsettled, Settle),
-    /// Nobody, but the connection should not close before: it is lost without harm.
+    /// Nobody: it is lost without harm.
     Nobody {
-        /// Let go of when the broker has confirmed it.
-        _until_told: TaskTrackerToken,
+        /// Let go of when the broker has confirmed it, if the connection should not close before.
+        _until_told: Option<TaskTrackerToken>,
     },
     /// Somebody who waits for the confirm.
     Confirm(oneshot::Sender<Result<(), PublishError>>),

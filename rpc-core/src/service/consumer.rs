@@ -92,8 +92,7 @@ impl EndpointConsumer {
         };
         let channel = link.channel().await.map_err(refused)?;
         let deliveries = self.consume(&channel).await.map_err(refused)?;
-        let is_published = matches!(self.shared.endpoint.source, Source::Exchange(_));
-        let intake = Intake::start(&channel, deliveries, is_published, self.handlers.clone());
+        let intake = Intake::start(&channel, deliveries, &self.shared.endpoint, self.handlers.clone());
         Ok(Session { link, channel, intake, replies })
     }
 

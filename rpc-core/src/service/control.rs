@@ -1,7 +1,8 @@
-//! What an instance is told beside its requests: that a caller has given one up.
+//! What an instance is told beside its requests: that a caller has given one up, or wants more of its progress.
 //!
 //! Each instance has a queue of its own, bound to the exchange `warren.control` with `cancel.METHOD` for each of its
-//! methods. What is lost there costs work, and nothing else: a request that nobody cancels ends at its deadline.
+//! methods. Callers that know it, from progress, publish to it. What is lost there costs work, and nothing else: a
+//! request that nobody cancels ends at its deadline.
 
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use futures::StreamExt;
 use lapin::{Consumer, message::Delivery, types::ShortString};
 use uuid::Uuid;
 
-use super::{cancels::Cancels, instance::Stop, reopen::Reopen};
+use super::{cancels::Cancels, instance::Stop, progress::ControlQueue, reopen::Reopen};
 use crate::{
     amqp::{self, Channel},
     client::Client,
@@ -22,6 +23,8 @@ use crate::{
 pub(super) struct Control {
     pub(super) client: Client,
     pub(super) cancels: Arc<Cancels>,
+    /// Where its name is told.
+    pub(super) queue: ControlQueue,
     /// The methods that the instance serves.
     pub(super) methods: Vec<String>,
     pub(super) stop: Stop,
@@ -41,6 +44,7 @@ impl Control {
         let link = self.client.links().up().await.map_err(|LinksEnded(_)| ServeError::ConnectionLost)?;
         let channel = link.channel().await.map_err(refused)?;
         let messages = self.consume(&channel, &queue).await.map_err(refused)?;
+        self.queue.opened(queue, &link);
         Ok(Session { link, channel, messages })
     }
 
@@ -58,6 +62,7 @@ impl Control {
     pub(super) async fn run(self, mut session: Session) {
         let mut reopen = Reopen::new(self.client.options().reconnect, self.stop.clone());
         while self.listen(&mut session).await {
+            self.queue.closed();
             let closing = session.channel;
             tokio::spawn(async move { amqp::close_channel(&closing).await });
             session = match reopen.open(&"control queue", || self.open()).await {
@@ -84,8 +89,15 @@ impl Control {
     }
 
     fn told(&self, message: &Delivery) {
-        match message.properties.correlation_id() {
-            Some(id) if message.routing_key.as_str().starts_with(wire::CANCEL) => {
+        // To the queue itself, by the default exchange, or by a key of the control exchange.
+        let is_about_a_request =
+            message.exchange.as_str().is_empty() || message.routing_key.as_str().starts_with(wire::CANCEL);
+        let credit = wire::credit(&message.properties);
+        match (message.properties.correlation_id(), credit) {
+            (Some(id), Some(credit)) if is_about_a_request => {
+                self.client.links().runs().grant(id.as_str(), wire::run_number(&message.properties), credit);
+            }
+            (Some(id), None) if is_about_a_request => {
                 self.cancels.cancel(id.as_str(), wire::cancelled_until(&message.properties));
             }
             _ => tracing::debug!(key = %message.routing_key, "a control message is not understood"),

@@ -33,6 +33,7 @@ use super::{
     handler::{Endpoint, Failure},
     intake::Arrival,
     one_way::{self, OneWay, OneWayRetries},
+    progress::{self, ControlQueue, Wanted},
     settle::{Settle, Unsettled},
     skew::SkewLog,
 };
@@ -63,6 +64,7 @@ pub(super) struct Shared {
     pub(super) handling_max: Duration,
     pub(super) cancels: Arc<Cancels>,
     pub(super) skew: SkewLog,
+    pub(super) control_queue: ControlQueue,
     /// Fires when the instance begins to stop.
     pub(super) shutdown: CancellationToken,
     /// Fires when the instance will not wait for handlers any longer.
@@ -84,14 +86,15 @@ enum Ended {
 
 /// Handles one delivery and settles it; `replies` are those of the connection that it came by.
 pub(super) async fn handle(shared: Arc<Shared>, arrival: Arrival, replies: Publisher) {
-    let Arrival { head, published, properties, body, redelivered, unsettled } = arrival;
+    let Arrival { head, published, properties, body, redelivered, credit, unsettled } = arrival;
     if let Some(skew_ms) = head.skew_ms {
         let app_id = properties.as_ref().and_then(|properties| properties.app_id().as_ref().map(ShortString::as_str));
         shared.skew.tell(&shared.endpoint.queue.name, app_id, skew_ms);
     }
     // For another try. A request has none, and its body is freed once it is read.
     let kept = if head.reply_to.is_none() { body.clone() } else { Bytes::new() };
-    let ended = run(&shared, &head, published.clone(), body, redelivered).await;
+    let wanted = progress::wanted(&head, credit, &replies);
+    let ended = run(&shared, &head, published.clone(), body, redelivered, wanted).await;
     let answer = Answering { shared: &shared, codec: head.codec.clone().unwrap_or(Codec::Json), replies: &replies };
     match ended {
         // Left to another instance.
@@ -119,7 +122,14 @@ pub(super) async fn handle(shared: Arc<Shared>, arrival: Arrival, replies: Publi
 }
 
 /// Runs the handler unless the request is wrong or late, or may have been run before and must not be again.
-async fn run(shared: &Shared, head: &Head, published: Option<Arc<Published>>, body: Bytes, redelivered: bool) -> Ended {
+async fn run(
+    shared: &Shared,
+    head: &Head,
+    published: Option<Arc<Published>>,
+    body: Bytes,
+    redelivered: bool,
+    wanted: Option<Wanted<'_>>,
+) -> Ended {
     let codec = match &head.codec {
         Ok(codec) => *codec,
         Err(content_type) => {
@@ -148,7 +158,8 @@ async fn run(shared: &Shared, head: &Head, published: Option<Arc<Published>>, bo
         return Ended::Unwanted;
     }
     let ends_at = ends_at(head.deadline, shared.handling_max);
-    let handler = AssertUnwindSafe((shared.endpoint.handler)(context, codec, body)).catch_unwind();
+    let way = wanted.and_then(|wanted| wanted.begin(shared, head, &cancellation));
+    let handler = AssertUnwindSafe((shared.endpoint.handler)(context, codec, body, way)).catch_unwind();
     tokio::select! {
         biased;
         ended = handler => match ended {

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use serde::{Serialize, de::DeserializeOwned};
 
+use super::progress::Way;
 use crate::{
     amqp::{Bound, SharedQueue},
     codec::Codec,
@@ -26,6 +27,8 @@ pub(super) struct Endpoint {
     /// Longest that a handler may take; none: as long as the broker lets it.
     pub(super) handling_max: Option<Duration>,
     pub(super) effect: Effect,
+    /// Whether the handler can send progress.
+    pub(super) is_progressive: bool,
     pub(super) handler: Handler,
 }
 
@@ -38,9 +41,9 @@ pub(super) enum Source {
     Exchange(Result<Arc<[Bound]>, BindingError>),
 }
 
-/// A handler that decodes its request and encodes its reply.
+/// A handler that decodes its request and encodes its reply; with the way of its progress, if that is wanted.
 pub(super) type Handler =
-    Arc<dyn Fn(Context, Codec, Bytes) -> BoxFuture<'static, Result<Bytes, Failure>> + Send + Sync>;
+    Arc<dyn Fn(Context, Codec, Bytes, Option<Box<Way>>) -> BoxFuture<'static, Result<Bytes, Failure>> + Send + Sync>;
 
 /// Why a handler has no reply.
 #[derive(Debug)]
@@ -65,7 +68,7 @@ where
     F: Future<Output = Result<Reply, Status>> + Send + 'static,
 {
     let handler = Arc::new(handler);
-    Arc::new(move |context, codec, body| {
+    Arc::new(move |context, codec, body, _| {
         let (state, handler) = (Arc::clone(&state), Arc::clone(&handler));
         Box::pin(async move {
             let request = decode(codec, &body)?;

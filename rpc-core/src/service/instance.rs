@@ -15,6 +15,7 @@ use super::{
     delivery::Shared,
     handler::Endpoint,
     inline::Inline,
+    progress::ControlQueue,
     skew::SkewLog,
 };
 use crate::{client::Client, error::ServeError};
@@ -104,16 +105,18 @@ impl Running {
         cancels: &Arc<Cancels>,
         ended: &watch::Sender<Option<ServeError>>,
     ) -> Result<(), ServeError> {
+        let control_queue = ControlQueue::default();
         let control = Control {
             client: client.clone(),
             cancels: Arc::clone(cancels),
+            queue: control_queue.clone(),
             methods: service.methods().map(str::to_owned).collect(),
             stop: self.stop.clone(),
         };
         let first = control.open().await?;
         self.consumers.spawn(control.run(first));
         for endpoint in &service.endpoints {
-            let consumer = self.consumer(service, endpoint, client, options, cancels)?;
+            let consumer = self.consumer(service, endpoint, client, options, (cancels, &control_queue))?;
             let first = consumer.open().await?;
             self.consumers.spawn(consume(consumer, first, self.stop.clone(), ended.clone()));
         }
@@ -126,7 +129,7 @@ impl Running {
         endpoint: &Endpoint,
         client: &Client,
         options: &ServeOptions,
-        cancels: &Arc<Cancels>,
+        (cancels, control_queue): (&Arc<Cancels>, &ControlQueue),
     ) -> Result<EndpointConsumer, ServeError> {
         let shared = Shared {
             endpoint: endpoint.clone(),
@@ -136,6 +139,7 @@ impl Running {
             handling_max: endpoint.handling_max.unwrap_or(options.consumer_timeout),
             cancels: Arc::clone(cancels),
             skew: SkewLog::default(),
+            control_queue: control_queue.clone(),
             shutdown: self.stop.shutdown.clone(),
             abort: self.stop.abort.clone(),
         };

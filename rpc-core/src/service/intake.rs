@@ -9,11 +9,12 @@ use lapin::{Acker, BasicProperties, Consumer, message::Delivery};
 use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use super::handler::{Endpoint, Source};
 use super::settle::{Command, Order, Settle, Unsettled, Window};
 use crate::{
     amqp::{self, Channel},
     error::BrokerError,
-    wire::{Head, Published},
+    wire::{self, Head, Published},
 };
 
 /// Most deliveries that are settled before others have their turn.
@@ -29,6 +30,8 @@ pub(super) struct Arrival {
     pub(super) properties: Option<Box<BasicProperties>>,
     pub(super) body: Bytes,
     pub(super) redelivered: bool,
+    /// How much progress the caller wants, if the method has any.
+    pub(super) credit: Option<u32>,
     pub(super) unsettled: Unsettled,
 }
 
@@ -42,11 +45,13 @@ pub(super) struct Intake {
 
 impl Intake {
     /// Begins to take what a consumer of the channel gets. The tracker waits for what is not settled.
-    pub(super) fn start(channel: &Channel, deliveries: Consumer, is_published: bool, unsettled: TaskTracker) -> Self {
+    pub(super) fn start(channel: &Channel, deliveries: Consumer, endpoint: &Endpoint, unsettled: TaskTracker) -> Self {
         let (arrivals_tx, arrivals) = mpsc::unbounded_channel();
         let (orders_tx, orders) = mpsc::unbounded_channel();
         let all_settled = CancellationToken::new();
-        let gate = Gate { arrivals: arrivals_tx, orders: orders_tx, unsettled, is_published };
+        let is_published = matches!(endpoint.source, Source::Exchange(_));
+        let is_progressive = endpoint.is_progressive;
+        let gate = Gate { arrivals: arrivals_tx, orders: orders_tx, unsettled, is_published, is_progressive };
         let done = all_settled.clone().drop_guard();
         channel.io().spawn(async move {
             let _done = done;
@@ -74,6 +79,7 @@ struct Gate {
     orders: mpsc::UnboundedSender<Order>,
     unsettled: TaskTracker,
     is_published: bool,
+    is_progressive: bool,
 }
 
 impl Gate {
@@ -85,10 +91,11 @@ impl Gate {
             // What is published is nobody's question, whatever its publisher put there.
             head.reply_to = None;
         }
+        let credit = if self.is_progressive { wire::credit(&delivery.properties) } else { None };
         let Delivery { properties, data, redelivered, .. } = delivery;
         let is_kept = head.reply_to.is_none() || head.skew_ms.is_some();
         let properties = is_kept.then(|| Box::new(properties));
-        let arrival = Arrival { head, published, properties, body: data.into(), redelivered, unsettled };
+        let arrival = Arrival { head, published, properties, body: data.into(), redelivered, credit, unsettled };
         // An error means that nobody takes it: it stays unsettled until its channel closes.
         let _ = self.arrivals.send(Ok(arrival));
     }

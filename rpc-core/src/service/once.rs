@@ -33,7 +33,7 @@ where
     F: Future<Output = Result<(Reply, R::Transaction), Status>> + Send + 'static,
 {
     let (handler, suspects) = (Arc::new(handler), Arc::new(Suspects::default()));
-    Arc::new(move |context, codec, body| {
+    Arc::new(move |context, codec, body, _| {
         let (state, store, handler) = (Arc::clone(&state), Arc::clone(&store), Arc::clone(&handler));
         let suspects = Arc::clone(&suspects);
         Box::pin(async move {

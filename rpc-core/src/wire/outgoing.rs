@@ -10,7 +10,9 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{
-    CALLER, DEADLINE_AT, DEADLINE_MS, PATH, PERSISTENT, STATUS, TRACEPARENT, TRACESTATE, expiration, message, unix_ms,
+    CALLER, DEADLINE_AT, DEADLINE_MS, PATH, PERSISTENT, STATUS, TRACEPARENT, TRACESTATE, expiration, message,
+    progress::{CREDIT, ProgressHead},
+    unix_ms,
 };
 use crate::{codec::Codec, status::Code, trace::TraceContext};
 
@@ -20,6 +22,7 @@ use crate::{codec::Codec, status::Code, trace::TraceContext};
 pub(crate) enum Properties {
     Request(RequestHead),
     Reply(ReplyHead),
+    Progress(Box<ProgressHead>),
     Other(Box<BasicProperties>),
 }
 
@@ -28,6 +31,7 @@ impl Properties {
         match self {
             Self::Request(head) => head.write(app_id),
             Self::Reply(head) => head.write(app_id),
+            Self::Progress(head) => head.write(app_id),
             Self::Other(properties) => *properties,
         }
     }
@@ -86,6 +90,8 @@ pub(crate) struct RequestHead {
     pub(crate) trace: Option<TraceContext>,
     /// The methods that are being handled on the way to this call.
     pub(crate) path: Option<Arc<str>>,
+    /// How many progress messages may come before more are asked for; none: no progress is wanted.
+    pub(crate) credit: Option<u32>,
 }
 
 impl RequestHead {
@@ -106,6 +112,9 @@ impl RequestHead {
         }
         if let Some(path) = self.path {
             headers.insert(PATH.into(), AMQPValue::LongString((*path).into()));
+        }
+        if let Some(credit) = self.credit {
+            headers.insert(CREDIT.into(), AMQPValue::LongLongInt(credit.into()));
         }
         let mut properties = message(self.codec, app_id);
         if self.is_durable {

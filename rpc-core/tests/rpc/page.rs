@@ -27,6 +27,7 @@ fn the_defaults_on_the_page_are_those_of_the_code() {
         ("CallOptions::deadline", format!("{:?}", call.deadline)),
         ("CallOptions::priority", "none".to_owned()),
         ("CallOptions::ask_first", call.ask_first.to_string()),
+        ("CallOptions::progress_window", call.progress_window.to_string()),
         ("RetryPolicy::attempts_max", retry.attempts_max.to_string()),
         ("RetryPolicy::pause", up_to_the_longest(retry.pause, retry.pause_max)),
         ("ServeOptions::prefetch", serve.prefetch.to_string()),
