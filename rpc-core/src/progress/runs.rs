@@ -126,7 +126,8 @@ mod tests {
 
     /// Sends as many as it may; false at the end if progress is not wanted any more.
     fn send_all(run: &Run) -> (usize, bool) {
-        let sent = std::iter::from_fn(|| Some(run.credit().now_or_never()?.ok()?.forget())).count();
+        let next = || run.credit().now_or_never()?.ok().map(OwnedSemaphorePermit::forget);
+        let sent = std::iter::from_fn(next).count();
         (sent, run.is_wanted())
     }
 

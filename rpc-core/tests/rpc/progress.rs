@@ -53,7 +53,7 @@ pub(crate) fn counter() -> (Arc<Counter>, mpsc::UnboundedReceiver<Told>) {
     (Arc::new(Counter { sent: AtomicU32::new(0), told }), told_rx)
 }
 
-/// Counts to a number; to the largest it never gets: then it waits to be cancelled.
+/// Counts to a number; to one, it waits to be cancelled before it replies.
 pub(crate) async fn count(
     counter: Arc<Counter>,
     context: Context,
