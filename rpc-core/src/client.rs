@@ -11,6 +11,7 @@ mod progressive;
 mod publish;
 mod retry;
 mod scope;
+mod stats;
 
 use std::sync::{Arc, OnceLock};
 
@@ -25,6 +26,7 @@ pub use self::{
     progressive::{ProgressiveCall, RawProgressiveCall},
     publish::PublishOptions,
     retry::RetryPolicy,
+    stats::ClientStats,
 };
 use crate::{
     amqp,

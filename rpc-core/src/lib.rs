@@ -73,8 +73,8 @@ mod trace;
 mod wire;
 
 pub use client::{
-    CallOptions, Client, ClientOptions, NotifyOptions, ProgressiveCall, PublishOptions, RawMethod, RawProgressiveCall,
-    ReconnectOptions, RetryPolicy, TlsIdentity, TlsOptions,
+    CallOptions, Client, ClientOptions, ClientStats, NotifyOptions, ProgressiveCall, PublishOptions, RawMethod,
+    RawProgressiveCall, ReconnectOptions, RetryPolicy, TlsIdentity, TlsOptions,
 };
 pub use codec::{Codec, DecodeError, EncodeError};
 pub use context::Context;

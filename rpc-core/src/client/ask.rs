@@ -1,31 +1,77 @@
 //! Asking the broker first whether anybody would take a request.
 
 use lapin::types::ShortString;
-use tokio::time::timeout_at;
+use tokio::time::{Instant, timeout_at};
 
-use super::call::Call;
+use super::{
+    Client,
+    call::{Call, DEADLINE_MAX},
+};
 use crate::{
     amqp::{self, Consumed},
-    error::{BrokerError, CallError},
+    error::{BrokerError, CallError, RejectReason},
     link::{Link, LinksEnded},
+    method::Method,
     status::Status,
 };
+
+impl Client {
+    /// How many consumers a method has now, one for each instance: advice, for it may be otherwise when a call comes.
+    /// Costs a channel, and three round trips.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::Unroutable`] if nobody ever served the method here; `unavailable` if there is no broker, or one that
+    /// blocks publishers, or none that answers within
+    /// [`ClientOptions::publish_timeout`](crate::ClientOptions::publish_timeout); [`CallError::ConnectionLost`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future changes nothing.
+    pub async fn serving<M: Method>(&self) -> Result<u32, CallError> {
+        self.serving_raw(M::NAME).await
+    }
+
+    /// As [`serving`](Self::serving), for a method that is known only at run time.
+    ///
+    /// # Errors
+    ///
+    /// As [`serving`](Self::serving); and [`CallError::Rejected`] if the name cannot be carried.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`serving`](Self::serving).
+    pub async fn serving_raw(&self, method: &str) -> Result<u32, CallError> {
+        let queue = amqp::name("method's name", method).map_err(RejectReason::from)?;
+        let ends_at = Instant::now() + self.options().publish_timeout.min(DEADLINE_MAX);
+        self.consumers(&queue, ends_at).await
+    }
+
+    async fn consumers(&self, queue: &ShortString, ends_at: Instant) -> Result<u32, CallError> {
+        let asked = async {
+            let link = self.links().up().await;
+            let link = link.map_err(|LinksEnded(source)| CallError::ConnectionLost { source })?;
+            if let Some(reason) = link.blocked() {
+                // It would not answer.
+                return Err(Status::unavailable(format!("the broker blocks publishers: {reason}")).into());
+            }
+            consumed(&link, queue).await.map_err(|source| CallError::ConnectionLost { source: Some(source) })
+        };
+        match timeout_at(ends_at, asked).await {
+            Ok(Ok(Consumed::By(consumers))) => Ok(consumers),
+            Ok(Ok(Consumed::NoQueue)) => Err(CallError::Unroutable { method: queue.to_string() }),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(Status::unavailable("no broker answers").into()),
+        }
+    }
+}
 
 impl Call<'_> {
     /// An error if no instance takes the method's requests now.
     pub(super) async fn ask(&self) -> Result<(), CallError> {
-        let asked = async {
-            let link = self.client.links().up().await;
-            let link = link.map_err(|LinksEnded(source)| CallError::ConnectionLost { source })?;
-            consumed(&link, &self.queue).await.map_err(|source| CallError::ConnectionLost { source: Some(source) })
-        };
-        let method = self.method.name;
-        match timeout_at(self.ends_at, asked).await {
-            Ok(Ok(Consumed::By(1..))) => Ok(()),
-            Ok(Ok(Consumed::By(0))) => Err(Status::unavailable(format!("no instance of {method} runs")).into()),
-            Ok(Ok(Consumed::NoQueue)) => Err(CallError::Unroutable { method: method.to_owned() }),
-            Ok(Err(error)) => Err(error),
-            Err(_) => Err(Status::unavailable("no broker answers").into()),
+        match self.client.consumers(&self.queue, self.ends_at).await? {
+            0 => Err(Status::unavailable(format!("no instance of {} runs", self.method.name)).into()),
+            _ => Ok(()),
         }
     }
 }

@@ -4,7 +4,7 @@
 //! inside the one deadline; and never more than a tenth of the calls, so that retries do not keep down what is down.
 
 use std::{
-    sync::atomic::{AtomicU32, Ordering},
+    sync::atomic::{AtomicU32, AtomicU64, Ordering},
     time::Duration,
 };
 
@@ -50,6 +50,7 @@ impl RetryPolicy {
 #[derive(Debug)]
 pub(super) struct RetryBudget {
     tenths: AtomicU32,
+    made: AtomicU64,
 }
 
 /// What a new client may retry before it has made calls, and the most that is saved: retries, in tenths.
@@ -57,7 +58,7 @@ const SAVED_MAX: u32 = 100 * 10;
 
 impl RetryBudget {
     pub(super) fn new() -> Self {
-        Self { tenths: AtomicU32::new(SAVED_MAX) }
+        Self { tenths: AtomicU32::new(SAVED_MAX), made: AtomicU64::new(0) }
     }
 
     /// A call begins.
@@ -70,7 +71,14 @@ impl RetryBudget {
 
     /// Whether a retry may be made; if so, it is taken out.
     pub(super) fn retry(&self) -> bool {
-        self.tenths.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |tenths| tenths.checked_sub(10)).is_ok()
+        let taken = self.tenths.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |tenths| tenths.checked_sub(10));
+        self.made.fetch_add(u64::from(taken.is_ok()), Ordering::Relaxed);
+        taken.is_ok()
+    }
+
+    /// How many retries were made.
+    pub(super) fn made(&self) -> u64 {
+        self.made.load(Ordering::Relaxed)
     }
 }
 

@@ -56,6 +56,7 @@ impl Links {
             timeout: options.connect_timeout,
             lost_replies: Arc::default(),
             runs: Arc::default(),
+            reconnects: Arc::default(),
         };
         let (link, replies_end) = connector.connect().await?;
         let stop = CancellationToken::new();
@@ -113,6 +114,11 @@ impl Links {
         &self.connector.runs
     }
 
+    /// How often a connection was made again, of all that are beside each other.
+    pub(crate) fn reconnects(&self) -> u64 {
+        self.connector.reconnects.load(Ordering::Relaxed)
+    }
+
     /// Waits until there will be no link any more.
     pub(crate) async fn ended(&self) {
         // An error means that the supervisor has ended.
@@ -136,6 +142,8 @@ struct Connector {
     /// As [`Link`] counts them.
     lost_replies: Arc<AtomicU64>,
     runs: Arc<Runs>,
+    /// How often a connection was made again.
+    reconnects: Arc<AtomicU64>,
 }
 
 impl Connector {
@@ -218,6 +226,7 @@ impl Supervisor {
                 Err(error) => break self.end(error.or(source)),
             }
             tracing::info!("connected to the broker again");
+            self.connector.reconnects.fetch_add(1, Ordering::Relaxed);
             self.state.send_replace(State::Up(Arc::clone(&link)));
         }
     }

@@ -15,8 +15,12 @@ async fn a_caller_that_asks_first_is_told_at_once_that_no_instance_runs() {
     let asking = CallOptions { ask_first: true, ..within(PATIENCE) };
     let running = service.serve(&server, ServeOptions::default()).await.unwrap();
     assert_eq!(caller.call_with::<Work>(&1, asking.clone()).await.unwrap(), "done");
+    assert_eq!(caller.serving::<Work>().await.unwrap(), 1);
 
     running.shutdown().await;
+    assert_eq!(caller.serving::<Work>().await.unwrap(), 0);
+    let error = caller.serving::<Nowhere>().await.unwrap_err();
+    assert!(matches!(&error, CallError::Unroutable { method } if method == "test.nowhere"), "{error}");
     let begun = Instant::now();
     let error = caller.call_with::<Work>(&2, asking.clone()).await.unwrap_err();
     assert_eq!(error.to_string(), "unavailable: no instance of test.work runs");

@@ -1,8 +1,10 @@
 //! What `docs/rpc.md` says of defaults is so. Its examples are tests of their own.
 
+use std::time::Duration;
+
 use warren_rpc::{
-    BODY_BYTES_MAX, CallOptions, ClientOptions, Codec, MemoryReplyStoreOptions, MethodOptions, OneWayRetries,
-    QUEUE_LENGTH_MAX, ReconnectOptions, RetryPolicy, ServeOptions,
+    BODY_BYTES_MAX, CallOptions, ClientOptions, Codec, MemoryReplyStoreOptions, MethodOptions, NotifyOptions,
+    OneWayRetries, PublishOptions, QUEUE_LENGTH_MAX, ReconnectOptions, RetryPolicy, ServeOptions, SubscribeOptions,
 };
 
 const PAGE: &str = include_str!("../../../docs/rpc.md");
@@ -11,6 +13,8 @@ const PAGE: &str = include_str!("../../../docs/rpc.md");
 fn the_defaults_on_the_page_are_those_of_the_code() {
     let (client, call, serve) = (ClientOptions::default(), CallOptions::default(), ServeOptions::default());
     let (reconnect, retry, one_way) = (ReconnectOptions::default(), RetryPolicy::default(), OneWayRetries::default());
+    let subscribe = SubscribeOptions::default();
+    let or_none = |time: Option<Duration>| time.map_or("none".to_owned(), |time| format!("{time:?}"));
     let store = MemoryReplyStoreOptions::default();
     assert_eq!((client.codec, call.retry, call.priority, call.call_id), (Codec::Msgpack, retry, None, None));
     assert_eq!(MethodOptions::default().prefetch, serve.prefetch);
@@ -30,6 +34,10 @@ fn the_defaults_on_the_page_are_those_of_the_code() {
         ("CallOptions::progress_window", call.progress_window.to_string()),
         ("RetryPolicy::attempts_max", retry.attempts_max.to_string()),
         ("RetryPolicy::pause", up_to_the_longest(retry.pause, retry.pause_max)),
+        ("NotifyOptions::expires_after", or_none(NotifyOptions::default().expires_after)),
+        ("PublishOptions::expires_after", or_none(PublishOptions::default().expires_after)),
+        ("SubscribeOptions::prefetch", subscribe.prefetch.to_string()),
+        ("SubscribeOptions::length_max", subscribe.length_max.to_string()),
         ("ServeOptions::prefetch", serve.prefetch.to_string()),
         ("ServeOptions::drain_timeout", format!("{:?}", serve.drain_timeout)),
         ("ServeOptions::consumer_timeout", format!("{:?}", serve.consumer_timeout)),

@@ -10,7 +10,8 @@ use std::{
 
 use tokio::sync::{Semaphore, mpsc};
 use warren_rpc::{
-    Client, ClientOptions, Context, Exchange, OneWayRetries, ServeOptions, Service, Status, SubscribeOptions,
+    Client, ClientOptions, Context, Exchange, OneWayRetries, PublishOptions, ServeOptions, Service, Status,
+    SubscribeOptions,
 };
 use warren_testing::{OwnOptions, TestBroker, own_broker};
 
@@ -19,11 +20,7 @@ use super::harness::{Happened, PATIENCE, Work, broker, client, eventually, forei
 const TOPIC: Exchange<u32> = Exchange::topic("test.topic");
 
 async fn named_client(broker: &TestBroker, name: &str) -> Client {
-    let options = ClientOptions {
-        name: name.to_owned(),
-        publish_timeout: Duration::from_millis(300),
-        ..ClientOptions::default()
-    };
+    let options = ClientOptions { name: name.to_owned(), ..ClientOptions::default() };
     Client::connect(&broker.url, options).await.unwrap()
 }
 
@@ -64,7 +61,8 @@ async fn dropping_the_last_client_closes_both() {
 async fn block(broker: &TestBroker, client: &Client) {
     broker.block_publishers().await;
     eventually("the client is told", || async {
-        let _ = client.publish_to(&TOPIC, "nobody", &0, Default::default()).await;
+        let soon = PublishOptions { timeout: Some(Duration::from_millis(300)), ..PublishOptions::default() };
+        let _ = client.publish_to(&TOPIC, "nobody", &0, soon).await;
         client.blocked().is_some()
     })
     .await;
@@ -149,4 +147,29 @@ async fn a_client_that_is_dropped_with_its_call_cancels_it_first() {
         call.abort();
         assert_eq!(soon("it is cancelled", told_rx.recv()).await, Some("cancelled"));
     }
+}
+
+#[tokio::test]
+async fn a_client_says_what_it_does_and_has_done() {
+    let Some(broker) = own_broker(OwnOptions::default()).await else { return };
+    let client = named_client(&broker, "stats").await;
+    let service = Service::new("test", "1.0.0", Arc::new(AtomicU32::new(0))).method::<Work, _, _>(
+        |tries: Arc<AtomicU32>, _, _| async move {
+            if tries.fetch_add(1, Ordering::SeqCst) < 2 {
+                Err(Status::unavailable("not now"))
+            } else {
+                Ok(String::new())
+            }
+        },
+    );
+    let _running = service.serve(&client, ServeOptions::default()).await.unwrap();
+    let _subscription = client.subscribe(&TOPIC, ["#"], SubscribeOptions::default()).await.unwrap();
+    client.call_with::<Work>(&1, within(PATIENCE)).await.unwrap();
+    let stats = client.stats();
+    assert!(stats.is_connected && stats.blocked.is_none(), "{stats:?}");
+    assert_eq!((stats.in_flight, stats.retries, stats.reconnects, stats.lost_replies), (0, 2, 0, 0));
+    broker.cut_connections().await;
+    eventually("both are made again", || async { client.stats().reconnects == 2 }).await;
+    block(&broker, &client).await;
+    assert!(client.stats().blocked.is_some());
 }
