@@ -76,18 +76,28 @@ enum Over {
 impl EndpointConsumer {
     /// Declares the queue and consumes it, on a channel of its own: an error of one endpoint leaves the others.
     pub(super) async fn open(&self) -> Result<Session, ServeError> {
-        let refused = |source| ServeError::Declare { queue: self.names.queue.to_string(), source };
-        let Shared { client, endpoint, .. } = &*self.shared;
-        let publishing = client.links().up().await.map_err(|LinksEnded(_)| ServeError::ConnectionLost)?;
-        let (link, replies) = match endpoint.source {
-            Source::Method => {
-                let replies = publishing.replies().await.map_err(refused)?.clone();
-                (publishing, replies)
+        let links = match self.shared.endpoint.source {
+            Source::Method => self.shared.client.links(),
+            Source::Exchange(_) => self.shared.client.subscriptions(),
+        };
+        loop {
+            let link = links.up().await.map_err(|LinksEnded(_)| ServeError::ConnectionLost)?;
+            tokio::select! {
+                opened = self.open_on(Arc::clone(&link)) => return opened,
+                // A connection that is lost meanwhile may never answer: on the next one, then.
+                () = link.lost() => {}
             }
+        }
+    }
+
+    async fn open_on(&self, link: Arc<Link>) -> Result<Session, ServeError> {
+        let refused = |source| ServeError::Declare { queue: self.names.queue.to_string(), source };
+        let replies = match self.shared.endpoint.source {
+            Source::Method => link.replies().await.map_err(refused)?.clone(),
             // There are no replies, and opening a channel for them would wait for a broker that blocks publishers.
             Source::Exchange(_) => {
-                let link = client.subscriptions().up().await.map_err(|LinksEnded(_)| ServeError::ConnectionLost)?;
-                (link, publishing.requests.clone())
+                let publishing = self.shared.client.links().up().await;
+                publishing.map_err(|LinksEnded(_)| ServeError::ConnectionLost)?.requests.clone()
             }
         };
         let channel = link.channel().await.map_err(refused)?;

@@ -58,16 +58,26 @@ impl<B: Body> Feed<B> {
     }
 
     pub(super) async fn open(&self) -> Result<Session, SubscribeError> {
+        loop {
+            let link = self.client.subscriptions().up().await;
+            let link = link.map_err(|LinksEnded(source)| SubscribeError::ConnectionLost { source })?;
+            tokio::select! {
+                opened = self.open_on(&link) => return opened,
+                // A connection that is lost meanwhile may never answer: on the next one, then.
+                () = link.lost() => {}
+            }
+        }
+    }
+
+    async fn open_on(&self, link: &Arc<Link>) -> Result<Session, SubscribeError> {
         let id = Uuid::new_v4();
         // A queue of its own has a new name each time: the old one may not be gone yet.
         let queue = self.options.queue.clone().unwrap_or_else(|| format!("warren.listener.{id}"));
         let refused = |source| SubscribeError::Declare { queue: queue.clone(), source };
-        let link = self.client.subscriptions().up().await;
-        let link = link.map_err(|LinksEnded(source)| SubscribeError::ConnectionLost { source })?;
         let channel = link.channel().await.map_err(refused)?;
         let (name, tag) = (amqp::name("queue's name", &queue)?, ShortString::from(id.to_string()));
         let deliveries = self.consume(&channel, &name, &tag).await.map_err(refused)?;
-        Ok(Session { link, channel, deliveries, queue: name, tag })
+        Ok(Session { link: Arc::clone(link), channel, deliveries, queue: name, tag })
     }
 
     async fn consume(
@@ -116,7 +126,11 @@ impl<B: Body> Feed<B> {
                 biased;
                 () = session.link.lost() => return false,
                 () = self.stop.cancelled() => return true,
-                _ = self.orders.recv_many(&mut batch, BATCH) => carry_out(&mut batch, self.session).await,
+                _ = self.orders.recv_many(&mut batch, BATCH) => tokio::select! {
+                    () = carry_out(&mut batch, self.session) => {}
+                    // What is written to a connection that is lost meanwhile may never be.
+                    () = session.link.lost() => return false,
+                },
                 delivery = session.deliveries.next() => match delivery {
                     Some(Ok(delivery)) => self.arrived(delivery, session),
                     Some(Err(_)) | None => return false,
@@ -168,7 +182,15 @@ impl<B: Body> Feed<B> {
     }
 
     /// Takes no more, puts back what is unread, and settles what was taken out as its holders say.
-    async fn finish(self, mut session: Session) {
+    async fn finish(self, session: Session) {
+        let link = Arc::clone(&session.link);
+        tokio::select! {
+            () = self.settle_the_rest(session) => {}
+            () = link.lost() => {}
+        }
+    }
+
+    async fn settle_the_rest(self, mut session: Session) {
         let Self { inbox, orders_tx, mut orders, session: number, .. } = self;
         amqp::cancel_consumer(&session.channel, &session.tag).await;
         while let Some(Ok(delivery)) = session.deliveries.next().await {
@@ -180,15 +202,8 @@ impl<B: Body> Feed<B> {
         // The orders end with the last message that is not settled.
         drop(orders_tx);
         let mut batch = Vec::with_capacity(BATCH);
-        loop {
-            tokio::select! {
-                biased;
-                received = orders.recv_many(&mut batch, BATCH) => match received {
-                    0 => break,
-                    _ => carry_out(&mut batch, number).await,
-                },
-                () = session.link.lost() => return,
-            }
+        while orders.recv_many(&mut batch, BATCH).await > 0 {
+            carry_out(&mut batch, number).await;
         }
         amqp::close_channel(&session.channel).await;
         drop(session.deliveries);
