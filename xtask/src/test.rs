@@ -23,8 +23,8 @@ use tally::Tally;
 const PACKAGES: [&str; 9] =
     ["bubblewrap", "g++", "gcc", "iproute2", "poppler-utils", "procps", "python3", "python3-venv", "rabbitmq-server"];
 
-/// The library's suite: on the embedded broker unless told otherwise.
-const RPC: &[&str] = &["--test", "rpc"];
+/// The library's suite, and that of processes that are killed: on the embedded broker unless told otherwise.
+const RPC: &[&str] = &["--test", "rpc", "--test", "faults"];
 /// The broker's, which runs on the embedded broker and on RabbitMQ 3 in one.
 const BROKER: &[&str] = &["--test", "broker"];
 
