@@ -19,13 +19,14 @@
 //!   it, not when the program is killed with `kill -9`. A temporary directory goes with it;
 //! - a Ctrl-C in the terminal reaches the program only, which can then stop the node properly.
 //!
-//! The nodes of one program share an `epmd` and a cookie, so they can form a cluster: see [`Node::ctl`].
+//! The nodes of one program share an `epmd` and a cookie, so they can form a cluster: see [`Cluster`].
 //!
 //! Reading order: [`NodeOptions`], [`Node`], then how that is done: `keeper` (processes that die with this one),
 //! `directory` (and who removes it), `launch` (the command line), `ready` (when it is up), `trixie` (RabbitMQ 4).
 //!
 //! Linux only. It runs what Debian's package `rabbitmq-server` installs: see [`missing_packages`].
 
+mod cluster;
 mod control;
 mod directory;
 mod epmd;
@@ -39,6 +40,7 @@ mod ready;
 pub mod testing;
 pub mod trixie;
 
+pub use cluster::Cluster;
 pub use error::{ControlError, StartError};
 pub use node::{Node, RABBITMQ_VERSION, shared, wanted_flavour};
 pub use options::{Flavour, NodeOptions};

@@ -140,6 +140,11 @@ impl Link {
         self.last_words.token()
     }
 
+    /// Makes way for a new connection: something of this one is lost.
+    pub(crate) fn give_up(&self) {
+        self.broken.cancel();
+    }
+
     /// Waits until the connection is not to be used any more.
     pub(crate) async fn lost(&self) {
         self.lost.cancelled().await;

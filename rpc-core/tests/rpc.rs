@@ -10,6 +10,7 @@ mod rpc {
     mod calls;
     mod cancels;
     mod clocks;
+    mod cluster;
     mod dead_letters;
     mod deadlines;
     mod events;

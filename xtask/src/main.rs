@@ -1,11 +1,12 @@
 //! What a maintainer runs: `cargo xtask COMMAND`. One module a command.
 //!
-//! `test` is everything that must pass; `bench` measures what was promised; `broker` is a RabbitMQ to try things
+//! `test` is everything that must pass; `bench` measures what was promised; `storm` breaks what can break; `broker` is a RabbitMQ to try things
 //! against.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for a terminal")]
 
 mod bench;
 mod broker;
+mod storm;
 mod test;
 mod tidy;
 mod workspace;
@@ -29,6 +30,8 @@ enum Command {
     Tidy,
     /// Measure what was promised, beside what it is promised against
     Bench(bench::Arguments),
+    /// Call while everything around is killed, and see that no promise is broken
+    Storm(storm::Arguments),
     /// Run a RabbitMQ node of its own until Ctrl-C, and leave nothing behind
     Broker(broker::Arguments),
 }
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
         Command::Test(arguments) => test::run(&arguments),
         Command::Tidy => tidy::check(workspace::root()).map(|()| ExitCode::SUCCESS),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Storm(arguments) => storm::run(&arguments),
         Command::Broker(arguments) => broker::run(&arguments),
     };
     outcome.unwrap_or_else(|error| {

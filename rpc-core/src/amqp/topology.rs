@@ -72,6 +72,10 @@ async fn declare_dead_letters(channel: &Channel, queue: &SharedQueue) -> Result<
     let dead = format!("{}.dead", queue.name);
     let mut arguments = FieldTable::default();
     arguments.insert("x-max-length".into(), AMQPValue::LongInt(DEAD_LETTERS_MAX));
+    if queue.is_quorum {
+        // A classic one could not even be declared again while its node is down.
+        arguments.insert("x-queue-type".into(), text("quorum"));
+    }
     declare_queue(channel, &dead, arguments).await?;
     for reason in [death::REJECTED, death::DELIVERY_LIMIT] {
         bind_dead(channel, &dead, ("x-first-death-queue", &queue.name), reason).await?;
