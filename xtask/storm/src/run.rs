@@ -16,11 +16,15 @@ use crate::{
     target::{Held, Target},
 };
 
-/// Calls before the storm, so that what is made once is made.
-const WARM_UP: usize = 200;
+/// The part of the calls that are made at once before the storm: as many as may wait together for a broker that is away.
+/// Buffers grow to what was in flight, and keep their size; what else grows is a leak.
+const WARM_UP: usize = 2;
 
 /// Longest until queues are empty after the last call: their requests expire with their calls.
 const SETTLED_WITHIN: Duration = Duration::from_secs(30);
+
+/// Shortest time in which the held bytes are looked at.
+const BYTES_LOOKS: Duration = Duration::from_secs(3);
 
 /// Makes a storm, and prints what was found. False if a promise was broken.
 pub(crate) async fn run(arguments: &Run) -> anyhow::Result<bool> {
@@ -31,9 +35,9 @@ pub(crate) async fn run(arguments: &Run) -> anyhow::Result<bool> {
     let mut instances = Instances::start(arguments.instances, &target.url(), &file)?;
     let client = Client::connect(&target.url(), ClientOptions::default()).await?;
     until_served(&client).await?;
-    Calls::new(u64::MAX, WARM_UP).make(&client, Duration::from_secs(1)).await;
+    Calls::new(u64::MAX, arguments.calls / WARM_UP).make(&client, Duration::ZERO).await;
     let calls = Calls::new(arguments.seed, arguments.calls);
-    let live_bytes_before = settled_bytes(&client).await;
+    let live_bytes_before = settled_bytes(&client, usize::MAX).await;
 
     let until = Instant::now() + arguments.duration();
     let (made, ()) = tokio::join!(
@@ -42,7 +46,7 @@ pub(crate) async fn run(arguments: &Run) -> anyhow::Result<bool> {
     );
     let made = made?;
     let (held, dead_letters) = settled(&target).await?;
-    let live_bytes_after = settled_bytes(&client).await;
+    let live_bytes_after = settled_bytes(&client, live_bytes_before).await;
     let mut judgement = Judgement {
         seed: arguments.seed,
         broker: format!("{:?}", arguments.rabbitmq),
@@ -95,10 +99,10 @@ async fn settled(target: &Target) -> anyhow::Result<(Vec<Held>, u64)> {
     }
 }
 
-/// What is held when what ends by itself, soon, has ended: the least of some looks.
-async fn settled_bytes(client: &Client) -> usize {
-    let mut least = usize::MAX;
-    for _ in 0..30 {
+/// What is held when what ends by itself has ended: the least of some looks, and of more of them until it is little.
+async fn settled_bytes(client: &Client, little: usize) -> usize {
+    let (begun, mut least) = (Instant::now(), usize::MAX);
+    while begun.elapsed() < BYTES_LOOKS || (least > little && begun.elapsed() < SETTLED_WITHIN) {
         sleep(Duration::from_millis(100)).await;
         if client.is_connected() && client.in_flight() == 0 {
             least = least.min(live_bytes());

@@ -12,7 +12,7 @@ use warren_rabbitmq::{Flavour, Node, NodeOptions};
 
 /// A broker that can be hurt.
 pub(crate) enum Target {
-    Embedded(Embedded),
+    Embedded(Box<Embedded>),
     RabbitMq(Box<Node>),
 }
 
@@ -35,7 +35,7 @@ pub(crate) struct Held {
 impl Target {
     pub(crate) async fn start(flavour: crate::Flavour) -> anyhow::Result<Target> {
         let flavour = match flavour {
-            crate::Flavour::Embedded => return Ok(Target::Embedded(Embedded::start().await?)),
+            crate::Flavour::Embedded => return Ok(Target::Embedded(Box::new(Embedded::start().await?))),
             crate::Flavour::RabbitMq3 => Flavour::Debian,
             crate::Flavour::RabbitMq4 => Flavour::Trixie,
         };

@@ -6,7 +6,6 @@ use std::process::Command;
 fn storm(arguments: &[&str]) {
     let output = Command::new(env!("CARGO_BIN_EXE_warren-storm")).arg("run").args(arguments).output().unwrap();
     let (counts, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    println!("{counts}");
     assert!(output.status.success(), "{counts}\n{errors}");
 }
 
