@@ -10,13 +10,13 @@ use std::{
 
 use futures::future::join_all;
 use tokio::sync::Mutex;
-use warren_rabbitmq::{Cluster, NodeOptions, StartError};
+use warren_rabbitmq::{Cluster, Flavour, Node, NodeOptions, StartError};
 use warren_rpc::{
     CallError, CallOptions, Client, ClientOptions, Effect, MemoryReplyStore, Method, MethodOptions, RetryPolicy,
     ServeOptions, Service,
 };
 
-use super::harness::{PATIENCE, eventually, soon};
+use super::harness::{PATIENCE, eventually};
 
 /// On disk on most nodes before it is confirmed.
 struct Kept;
@@ -69,7 +69,8 @@ impl Callers {
     /// How many calls there were.
     async fn finish(self) -> u32 {
         self.stop.store(true, Ordering::Relaxed);
-        for ended in soon("the last calls", join_all(self.tasks)).await {
+        // Each ends at its deadline at the latest.
+        for ended in join_all(self.tasks).await {
             ended.unwrap();
         }
         self.answered.load(Ordering::Relaxed)
@@ -107,19 +108,25 @@ async fn a_node_that_dies_or_is_cut_off_is_left_for_another_and_nothing_confirme
             Ok((number, transaction))
         },
     );
+    // The queue's leader is on the node of who declares it. RabbitMQ 3.10 refuses, for minutes, what is sent to a queue
+    // whose leader's node was killed, although the queue has another leader; 4.0 does not.
+    let dying = if flavour == Flavour::Trixie { first } else { third };
+    let left = if flavour == Flavour::Trixie { third } else { first };
+    service.serve(&client(&first.url()).await, ServeOptions::default()).await.unwrap().shutdown().await;
     // Two instances: one whose node is going to die, and one whose is going to be cut off.
-    let (one, other) = (client(&cluster.urls()).await, client(&format!("{},{}", second.url(), third.url())).await);
+    let dying_first = [dying, second, left].map(Node::url).join(",");
+    let (one, other) = (client(&dying_first).await, client(&[second, left].map(Node::url).join(",")).await);
     let _running = [
         service.serve(&one, ServeOptions::default()).await.unwrap(),
         service.serve(&other, ServeOptions::default()).await.unwrap(),
     ];
-    let callers = Callers::start(&client(&cluster.urls()).await, 8);
+    let callers = Callers::start(&client(&dying_first).await, 8);
     callers.go_on().await;
 
-    first.kill().await.unwrap();
+    dying.kill().await.unwrap();
     callers.go_on().await;
-    first.start_again().await.unwrap();
-    eventually("the first node has caught up", || async {
+    dying.start_again().await.unwrap();
+    eventually("the node has caught up", || async {
         let connected = ["eval", "length([node() | nodes()])."];
         second.ctl(&connected).await.is_ok_and(|nodes| nodes.trim() == "3")
     })
