@@ -2,6 +2,7 @@
 //! is lost as a whole: a client with half of it would send requests whose replies nobody reads, or wait for requests
 //! that nobody sends.
 
+mod replies;
 mod supervisor;
 
 use std::{
@@ -14,7 +15,7 @@ use std::{
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
-use lapin::{BasicProperties, Consumer, message::Delivery, types::ShortString};
+use lapin::{BasicProperties, types::ShortString};
 use tokio::sync::{OnceCell, oneshot, watch};
 use tokio_util::{
     sync::CancellationToken,
@@ -22,6 +23,7 @@ use tokio_util::{
 };
 use uuid::Uuid;
 
+use self::replies::{RepliesEnd, Waiting};
 pub(crate) use self::supervisor::{Links, LinksEnded};
 use crate::{
     amqp::{self, Channel, Connection},
@@ -32,7 +34,7 @@ use crate::{
         Publisher, Returned,
         lanes::{Destination, Lanes, Unconfirmed},
     },
-    wire::{self, Answer, Origin, Progress},
+    wire::{Answer, Origin},
 };
 
 /// Longest that closing waits for what was to be published before.
@@ -82,11 +84,12 @@ impl Link {
         amqp::declare_control_exchange(&consuming).await?;
         amqp::declare_own_queue(&consuming, &callback_queue).await?;
         amqp::bind_own_dead_letters(&consuming, &callback_queue).await?;
-        let replies = amqp::consume_own(&consuming, &callback_queue).await?;
+        let consumer = amqp::consume_own(&consuming, &callback_queue).await?;
         let pending = PendingCalls::new();
         let (ended, replies_end) = oneshot::channel();
         let readers = Arc::new(Readers::default());
-        connection.io().spawn(read((Arc::clone(&pending), Arc::clone(&readers)), replies, ended));
+        let waiting = Waiting { pending: Arc::clone(&pending), readers: Arc::clone(&readers) };
+        connection.io().spawn(replies::read(waiting, consumer, ended));
         let broken = CancellationToken::new();
         let app_id = greeting.app_id.clone();
         let requests = Publisher::start(connection.confirming_channel().await?, app_id.clone(), broken.clone(), {
@@ -203,42 +206,6 @@ impl Link {
         self.last_words.close();
         let _ = tokio::time::timeout(LAST_WORDS_TIMEOUT, self.last_words.wait()).await;
         self.connection.close().await;
-    }
-}
-
-/// Fires when no more replies come: why, if it is known. The consumer comes along, for whoever closes the connection to
-/// drop: what lapin closes by itself on drop may run into a state error, and it takes those for errors of the connection.
-pub(crate) type RepliesEnd = oneshot::Receiver<(Option<BrokerError>, Consumer)>;
-
-/// Hands replies to their calls until there can be no more.
-async fn read(
-    (pending, readers): (Arc<PendingCalls<Answer>>, Arc<Readers>),
-    mut replies: Consumer,
-    ended: oneshot::Sender<(Option<BrokerError>, Consumer)>,
-) {
-    let source = loop {
-        match replies.next().await {
-            Some(Ok(reply)) => hand_over(&pending, &readers, reply),
-            Some(Err(error)) => break Some(error.into()),
-            None => break None,
-        }
-    };
-    // An error means that the connection is closed already.
-    let _ = ended.send((source, replies));
-}
-
-fn hand_over(pending: &PendingCalls<Answer>, readers: &Readers, reply: Delivery) {
-    match reply.properties.correlation_id().as_ref().and_then(|id| pending.number(id.as_str())) {
-        Some(number) if wire::is_progress(&reply.properties) => match Progress::read(&reply.properties, reply.data) {
-            Some(progress) => readers.deliver(number, progress),
-            None => tracing::debug!("progress came that is not understood"),
-        },
-        Some(number) => {
-            if !pending.end(number, Ok(Answer::read(&reply.properties, reply.data))) {
-                tracing::debug!("a reply came after its call had ended");
-            }
-        }
-        None => tracing::warn!("a reply came without a correlation id of ours"),
     }
 }
 

@@ -102,7 +102,7 @@ impl EndpointConsumer {
         };
         let channel = link.channel().await.map_err(refused)?;
         let deliveries = self.consume(&channel).await.map_err(refused)?;
-        let intake = Intake::start(&channel, deliveries, &self.shared.endpoint, self.handlers.clone());
+        let intake = Intake::start((&link, &channel), deliveries, &self.shared.endpoint, self.handlers.clone());
         Ok(Session { link, channel, intake, replies })
     }
 

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::{StreamExt, future::join_all};
+use futures::{FutureExt, StreamExt, future::join_all, stream::Fuse};
 use lapin::{Acker, BasicProperties, Consumer, message::Delivery};
 use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -14,6 +14,7 @@ use super::settle::{Command, Order, Settle, Unsettled, Window};
 use crate::{
     amqp::{self, Channel},
     error::BrokerError,
+    link::Link,
     wire::{self, Head, Published},
 };
 
@@ -45,7 +46,12 @@ pub(super) struct Intake {
 
 impl Intake {
     /// Begins to take what a consumer of the channel gets. The tracker waits for what is not settled.
-    pub(super) fn start(channel: &Channel, deliveries: Consumer, endpoint: &Endpoint, unsettled: TaskTracker) -> Self {
+    pub(super) fn start(
+        (link, channel): (&Link, &Channel),
+        deliveries: Consumer,
+        endpoint: &Endpoint,
+        unsettled: TaskTracker,
+    ) -> Self {
         let (arrivals_tx, arrivals) = mpsc::unbounded_channel();
         let (orders_tx, orders) = mpsc::unbounded_channel();
         let all_settled = CancellationToken::new();
@@ -53,9 +59,16 @@ impl Intake {
         let is_progressive = endpoint.is_progressive;
         let gate = Gate { arrivals: arrivals_tx, orders: orders_tx, unsettled, is_published, is_progressive };
         let done = all_settled.clone().drop_guard();
+        let lost = link.lost_token();
         channel.io().spawn(async move {
             let _done = done;
-            take_and_settle(deliveries, gate, orders).await;
+            // lapin's own stream waits for ever after its end.
+            let mut deliveries = deliveries.fuse();
+            // lapin may never answer an ack that the connection's end has overtaken.
+            let _ = lost.run_until_cancelled(take_and_settle(&mut deliveries, gate, orders)).await;
+            // A consumer that is dropped earlier is cancelled, and lapin takes that for an error if the channel closes
+            // meanwhile.
+            while deliveries.next().await.is_some() {}
         });
         Self { arrivals, all_settled }
     }
@@ -83,7 +96,41 @@ struct Gate {
 }
 
 impl Gate {
-    fn arrived(&self, delivery: Delivery) {
+    /// Takes a delivery, and those that have come with it; whether there will be no more.
+    ///
+    /// All are read, and handed over then: the first one wakes the consumer, who would go to sleep again before the
+    /// second.
+    fn take(
+        &self,
+        first: Option<lapin::Result<Delivery>>,
+        deliveries: &mut Fuse<Consumer>,
+        window: &mut Window<Acker>,
+    ) -> bool {
+        let mut arrived = Vec::new();
+        let mut next = Some(first);
+        let over = loop {
+            match next {
+                None => break false,
+                Some(Some(Ok(delivery))) => {
+                    window.arrived(delivery.delivery_tag, delivery.acker.clone());
+                    arrived.push(Ok(self.read(delivery)));
+                }
+                Some(Some(Err(error))) => {
+                    arrived.push(Err(error.into()));
+                    break true;
+                }
+                Some(None) => break true,
+            }
+            next = if arrived.len() < BATCH { deliveries.next().now_or_never() } else { None };
+        };
+        for arrival in arrived {
+            // An error means that nobody takes it: it stays unsettled until its channel closes.
+            let _ = self.arrivals.send(arrival);
+        }
+        over
+    }
+
+    fn read(&self, delivery: Delivery) -> Arrival {
         let unsettled = Unsettled::new(delivery.delivery_tag, self.orders.clone(), self.unsettled.token());
         let mut head = Head::read(&delivery.properties);
         let published = self.is_published.then(|| Arc::new(Published::read(&delivery)));
@@ -95,14 +142,12 @@ impl Gate {
         let Delivery { properties, data, redelivered, .. } = delivery;
         let is_kept = head.reply_to.is_none() || head.skew_ms.is_some();
         let properties = is_kept.then(|| Box::new(properties));
-        let arrival = Arrival { head, published, properties, body: data.into(), redelivered, credit, unsettled };
-        // An error means that nobody takes it: it stays unsettled until its channel closes.
-        let _ = self.arrivals.send(Ok(arrival));
+        Arrival { head, published, properties, body: data.into(), redelivered, credit, unsettled }
     }
 }
 
 /// Ends when the consumer has, and all that it got is settled.
-async fn take_and_settle(mut deliveries: Consumer, gate: Gate, mut orders: mpsc::UnboundedReceiver<Order>) {
+async fn take_and_settle(deliveries: &mut Fuse<Consumer>, gate: Gate, mut orders: mpsc::UnboundedReceiver<Order>) {
     let mut gate = Some(gate);
     let mut window = Window::default();
     let mut batch = Vec::with_capacity(BATCH);
@@ -114,17 +159,12 @@ async fn take_and_settle(mut deliveries: Consumer, gate: Gate, mut orders: mpsc:
                 0 => break,
                 _ => settle(&mut window, &mut batch).await,
             },
-            delivery = deliveries.next(), if gate.is_some() => match (delivery, &gate) {
-                (Some(Ok(delivery)), Some(gate)) => {
-                    window.arrived(delivery.delivery_tag, delivery.acker.clone());
-                    gate.arrived(delivery);
-                }
-                (Some(Err(error)), Some(Gate { arrivals, .. })) => {
-                    let _ = arrivals.send(Err(error.into()));
+            delivery = deliveries.next(), if gate.is_some() => {
+                let over = gate.as_ref().is_none_or(|gate| gate.take(delivery, deliveries, &mut window));
+                if over {
                     gate = None;
                 }
-                _ => gate = None,
-            },
+            }
         }
     }
 }
