@@ -13,6 +13,13 @@ use crate::{
 #[error(transparent)]
 pub struct BrokerError(#[from] pub(crate) lapin::Error);
 
+impl BrokerError {
+    /// Whether the connection is gone, whatever was asked of it.
+    pub(crate) fn is_of_connection(&self) -> bool {
+        matches!(self.0.kind(), lapin::ErrorKind::IOError(_) | lapin::ErrorKind::InvalidConnectionState(_))
+    }
+}
+
 /// A name that AMQP cannot carry: its short strings have 255 bytes at most (section 4.2.5.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the {what} takes 1 to 255 bytes, not {bytes}")]

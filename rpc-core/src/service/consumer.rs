@@ -83,10 +83,15 @@ impl EndpointConsumer {
         loop {
             let link = links.up().await.map_err(|LinksEnded(_)| ServeError::ConnectionLost)?;
             tokio::select! {
-                opened = self.open_on(Arc::clone(&link)) => return opened,
+                opened = self.open_on(Arc::clone(&link)) => match opened {
+                    // It is not known yet that the connection is lost, and the queue is not to blame.
+                    Err(ServeError::Declare { source, .. }) if source.is_of_connection() => link.give_up(),
+                    opened => return opened,
+                },
                 // A connection that is lost meanwhile may never answer: on the next one, then.
                 () = link.lost() => {}
             }
+            link.lost().await;
         }
     }
 
