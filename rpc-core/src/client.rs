@@ -13,7 +13,10 @@ mod retry;
 mod scope;
 mod stats;
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use bytes::Bytes;
 use lapin::types::ShortString;
@@ -44,7 +47,7 @@ use crate::{
 /// # Drop
 ///
 /// When the last clone is dropped the connection is closed in the background; [`close`](Self::close) waits for it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Client {
     inner: Arc<Inner>,
     /// What calls inherit, in a handler.
@@ -62,6 +65,12 @@ struct Inner {
     options: ClientOptions,
     /// The options' name, as AMQP carries it.
     app_id: ShortString,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("name", &self.inner.options.name).finish_non_exhaustive()
+    }
 }
 
 /// A method that is known only at run time.

@@ -38,6 +38,7 @@ mod rpc {
     mod slow_handlers;
     mod subscriptions;
 
+    mod tls;
     mod told;
     mod two_connections;
 }

@@ -29,8 +29,19 @@ use crate::{
 };
 
 /// Where a broker is.
-#[derive(Clone, Debug)]
-pub(crate) struct Address(AMQPUri);
+#[derive(Clone)]
+pub(crate) struct Address {
+    uri: AMQPUri,
+    /// Whether it says by which password to log in; lapin puts one in, if not.
+    has_password: bool,
+}
+
+/// Without the password.
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.host_and_port())
+    }
+}
 
 impl Address {
     /// Reads addresses that are separated by commas: the nodes of one cluster.
@@ -46,15 +57,21 @@ impl Address {
         };
         let uri: AMQPUri = url.parse().map_err(refused)?;
         match ShortString::try_new(uri.vhost.as_str()) {
-            Ok(_) => Ok(Self(uri)),
+            Ok(_) => Ok(Self { has_password: has_password(url), uri }),
             Err(_) => Err(refused("the name of the virtual host has over 255 bytes".to_owned())),
         }
     }
 
     /// For people: without the password.
     pub(crate) fn host_and_port(&self) -> String {
-        format!("{}:{}", self.0.authority.host, self.0.authority.port)
+        format!("{}:{}", self.uri.authority.host, self.uri.authority.port)
     }
+}
+
+/// Whether an address has a password: `SCHEME://USER:PASSWORD@HOST`.
+fn has_password(url: &str) -> bool {
+    let authority = url.split_once("://").map(|(_, rest)| rest.split(['/', '?']).next().unwrap_or_default());
+    authority.and_then(|authority| authority.rsplit_once('@')).is_some_and(|(login, _)| login.contains(':'))
 }
 
 /// A connection, with what is below it.
@@ -117,12 +134,12 @@ impl Drop for Opening {
 ///
 /// Cancel safe: dropped before it returns, the socket is shut down.
 pub(crate) async fn connect(address: &Address, greeting: &Greeting) -> Result<Connection, BrokerError> {
-    let mut uri = address.0.clone();
+    let mut uri = address.uri.clone();
     // Whole seconds on the wire, and 0 would turn heartbeats off.
     let seconds = greeting.heartbeat.as_millis().div_ceil(1000).clamp(1, u16::MAX.into());
     uri.query.heartbeat = uri.query.heartbeat.or(u16::try_from(seconds).ok());
     let tls = tls_config(&greeting.tls);
-    if tls.identity.is_some() && uri.query.auth_mechanism.is_none() && uri.authority.userinfo.password.is_empty() {
+    if tls.identity.is_some() && uri.query.auth_mechanism.is_none() && !address.has_password {
         // Who shows a certificate and names no password means to be known by it.
         uri.query.auth_mechanism = Some(SASLMechanism::External);
     }
@@ -197,5 +214,23 @@ impl Connection {
             Err(_) => tracing::warn!("the broker did not answer that the connection closes"),
         }
         self.socket.shut_down();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_shown_without_its_password() {
+        let addresses = Address::parse_all("amqp://guest:s3cret@one:1/x, amqps://two").unwrap();
+        assert_eq!(format!("{addresses:?}"), "[one:1, two:5671]");
+    }
+
+    #[test]
+    fn an_address_has_a_password_if_it_says_one() {
+        let has = |url: &str| Address::parse_all(url).unwrap()[0].has_password;
+        assert!(has("amqp://user:password@host/vhost") && has("amqps://user:@host"));
+        assert!(!has("amqps://host:5671/a:b@c") && !has("amqps://user@host") && !has("amqp://host?heartbeat=5"));
     }
 }
