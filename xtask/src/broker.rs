@@ -24,18 +24,8 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let flavour = match arguments.rabbitmq {
-        4 => {
-            install_rabbitmq_4()?;
-            Flavour::Trixie
-        }
-        _ => {
-            warren_debian::ensure(&warren_rabbitmq::missing_packages())?;
-            Flavour::Debian
-        }
-    };
     let options = NodeOptions {
-        flavour,
+        flavour: installed(arguments.rabbitmq)?,
         port: arguments.port,
         directory: arguments.directory.clone(),
         configuration: arguments.configuration.clone(),
@@ -43,6 +33,16 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     };
     tokio::runtime::Runtime::new()?.block_on(until_interrupted(options))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// RabbitMQ 3 or 4, installed.
+pub(crate) fn installed(rabbitmq: u8) -> anyhow::Result<Flavour> {
+    if rabbitmq == 4 {
+        install_rabbitmq_4()?;
+        return Ok(Flavour::Trixie);
+    }
+    warren_debian::ensure(&warren_rabbitmq::missing_packages())?;
+    Ok(Flavour::Debian)
 }
 
 /// Installs RabbitMQ 4's root directory, if it is not there.

@@ -13,15 +13,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::ValueEnum;
 use tokio::runtime::Runtime;
 use warren_rabbitmq::{Node, NodeOptions};
 
 use super::program::Program;
 use super::table::{Row, Verdict};
-use super::{build, machine, page, table};
-use crate::workspace;
+use super::{build, machine, page, peers, table};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -79,7 +78,7 @@ impl Bench {
     fn new(arguments: &Arguments) -> anyhow::Result<Bench> {
         warren_debian::ensure(&warren_rabbitmq::missing_packages())?;
         let examples = build::examples("warren-broker")?;
-        let peers = peers_directory(arguments)?;
+        let peers = peers::directory(arguments.peers.as_deref())?;
         let peers = peers.map(|directory| build::programs(&directory, &["raw", "batched"])).transpose()?;
         let runtime = Runtime::new()?;
         let began = Instant::now();
@@ -116,17 +115,6 @@ fn resident_mib(runtime: &Runtime, node: &Node) -> anyhow::Result<f64> {
     super::program::resident_mib(id)
 }
 
-fn peers_directory(arguments: &Arguments) -> anyhow::Result<Option<PathBuf>> {
-    if let Some(directory) = &arguments.peers {
-        if !directory.join("Cargo.toml").exists() {
-            bail!("--peers: {} holds no Cargo.toml", directory.display());
-        }
-        return Ok(Some(std::path::absolute(directory)?));
-    }
-    let beside = workspace::root().join("../shared/peers");
-    Ok(beside.join("Cargo.toml").exists().then_some(beside))
-}
-
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let load = machine::load();
     let bench = Bench::new(arguments)?;
@@ -156,30 +144,4 @@ fn report(rows: &[Row], version: &str, runs: u8, load: &str) -> String {
          {}; load before the build: {load}.\n\n{table}",
         machine::describe()
     )
-}
-
-/// `12,345.6` from 12345.6 with one decimal.
-fn number(value: f64, decimals: usize) -> String {
-    let text = format!("{value:.decimals$}");
-    let (whole, rest) = text.split_at(text.find('.').unwrap_or(text.len()));
-    let mut grouped = String::new();
-    for (at, digit) in whole.chars().enumerate() {
-        if at > 0 && (whole.len() - at) % 3 == 0 && !grouped.ends_with('-') {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped + rest
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_grouped_by_thousands() {
-        assert_eq!(number(1_234_567.25, 1), "1,234,567.2");
-        assert_eq!(number(999.0, 0), "999");
-        assert_eq!(number(-1000.0, 0), "-1,000");
-    }
 }

@@ -13,6 +13,18 @@ pub(super) fn examples(package: &str) -> anyhow::Result<PathBuf> {
     Ok(workspace::target().join("release/examples"))
 }
 
+/// Builds one example of a crate and returns its folder.
+pub(super) fn example(package: &str, name: &str) -> anyhow::Result<PathBuf> {
+    cargo(["build", "--release", "-p", package, "--example", name].map(OsStr::new))?;
+    Ok(workspace::target().join("release/examples"))
+}
+
+/// Builds a crate's program as its users do, and returns its folder.
+pub(super) fn program(package: &str) -> anyhow::Result<PathBuf> {
+    cargo(["build", "--release", "-p", package].map(OsStr::new))?;
+    Ok(workspace::target().join("release"))
+}
+
 /// Builds programs of another workspace, into a folder in our target, and returns it.
 pub(super) fn programs(directory: &Path, names: &[&str]) -> anyhow::Result<PathBuf> {
     let (manifest, target) = (directory.join("Cargo.toml"), workspace::target().join("peers"));

@@ -15,6 +15,12 @@ pub(super) fn write(name: &str, text: &str) -> anyhow::Result<()> {
     fs::write(&path, with_part(&page, name, text)).with_context(|| format!("cannot write {}", path.display()))
 }
 
+/// Writes a file that the page shows, beside it.
+pub(super) fn write_beside(name: &str, text: &str) -> anyhow::Result<()> {
+    let path = workspace::root().join("docs").join(name);
+    fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
 fn with_part(page: &str, name: &str, text: &str) -> String {
     let (begin, end) = (format!("<!-- {name}: begin -->\n"), format!("<!-- {name}: end -->\n"));
     let (before, after) = match (page.split_once(&begin), page.split_once(&end)) {

@@ -5,9 +5,9 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 
 /// Longer than any step takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -51,6 +51,24 @@ impl Program {
         }
     }
 
+    /// Waits until it has ended in order, whatever else it prints.
+    pub(super) fn end(mut self) -> anyhow::Result<()> {
+        let told = Instant::now();
+        drop(self.input.take());
+        while let Some(left) = PATIENCE.checked_sub(told.elapsed()) {
+            match self.lines.recv_timeout(left) {
+                Ok(_) => (),
+                Err(RecvTimeoutError::Timeout) => break,
+                Err(RecvTimeoutError::Disconnected) => {
+                    let status = self.child.wait()?;
+                    ensure!(status.success(), "{} failed: {status}", self.name);
+                    return Ok(());
+                }
+            }
+        }
+        bail!("{} did not end within {PATIENCE:?}", self.name)
+    }
+
     /// Lets it go on: it waits for a line.
     pub(super) fn go_on(&mut self) -> anyhow::Result<()> {
         let input = self.input.as_mut().context("its input is piped")?;
@@ -80,4 +98,12 @@ pub(super) fn resident_mib(process_id: u32) -> anyhow::Result<f64> {
 /// Runs a program to its first line, which is its result.
 pub(super) fn result_of(folder: &Path, name: &str, arguments: &[&str]) -> anyhow::Result<String> {
     Program::start(folder, name, arguments)?.line()
+}
+
+/// Runs a program to its end; its first line is its result.
+pub(super) fn whole_result_of(folder: &Path, name: &str, arguments: &[&str]) -> anyhow::Result<String> {
+    let program = Program::start(folder, name, arguments)?;
+    let line = program.line()?;
+    program.end()?;
+    Ok(line)
 }

@@ -16,12 +16,22 @@ impl Series {
         sorted.get(sorted.len().saturating_sub(1) / 2).copied().unwrap_or(f64::NAN)
     }
 
+    pub(super) fn least(&self) -> f64 {
+        self.0.iter().copied().fold(f64::INFINITY, f64::min)
+    }
+
+    pub(super) fn most(&self) -> f64 {
+        self.0.iter().copied().fold(f64::NEG_INFINITY, f64::max)
+    }
+
     /// `12.3 (11.0 to 14.2)`, by `format` for each number; without the brackets if there is only one.
     pub(super) fn text(&self, format: impl Fn(f64) -> String) -> String {
         let median = format(self.median());
-        let least = self.0.iter().copied().fold(f64::INFINITY, f64::min);
-        let most = self.0.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        if self.0.len() < 2 { median } else { format!("{median} ({} to {})", format(least), format(most)) }
+        if self.0.len() < 2 {
+            median
+        } else {
+            format!("{median} ({} to {})", format(self.least()), format(self.most()))
+        }
     }
 }
 

@@ -4,10 +4,11 @@ use std::path::Path;
 
 use anyhow::Context;
 
+use super::super::number::number;
 use super::super::program::result_of;
 use super::super::series::Series;
 use super::super::table::{Row, Verdict};
-use super::{Bench, number};
+use super::Bench;
 
 const RATE_RATIO_MIN: f64 = 2.0;
 const LATENCY_RATIO_MAX: f64 = 0.8;

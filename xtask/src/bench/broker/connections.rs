@@ -5,10 +5,11 @@ use std::time::Duration;
 use anyhow::ensure;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
+use super::super::number::number;
 use super::super::program::Program;
 use super::super::table::{Row, Verdict};
+use super::Bench;
 use super::start::address_in;
-use super::{Bench, number};
 
 const CONNECTIONS: u64 = 10_000;
 const BOUND_KIB: f64 = 10.0;

@@ -2,10 +2,11 @@
 
 use anyhow::ensure;
 
+use super::super::number::number;
 use super::super::program::Program;
 use super::super::series::Series;
 use super::super::table::{Row, Verdict};
-use super::{Bench, number};
+use super::Bench;
 
 const MESSAGES: &str = "1000000";
 const IDLE_BOUND_MIB: f64 = 15.0;

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
+use super::super::number::number;
 use super::super::series::Series;
 use super::super::table::{Row, Verdict};
-use super::{Bench, number};
+use super::Bench;
 
 const BOUND_MS: f64 = 20.0;
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -2,10 +2,11 @@
 
 use anyhow::Context;
 
+use super::super::number::number;
 use super::super::program::result_of;
 use super::super::series::Series;
 use super::super::table::{Row, Verdict};
-use super::{Bench, number};
+use super::Bench;
 
 const RATIO_MIN: f64 = 3.0;
 const MESSAGES: &str = "200000";
