@@ -158,15 +158,17 @@ fn drawn(bars: &[Bar], version: &str, runs: u8) -> String {
 
 fn report(measured: &Measured, arguments: &Arguments, [version, load, chart]: [&str; 3]) -> String {
     let Arguments { runs, rabbitmq, .. } = arguments;
+    let picture = format!("![Calls a second of Warren and others]({chart})\n\n");
+    let picture = if measured.bars.is_empty() { String::new() } else { picture };
     let table = table::markdown(["Warren", "beside it"], &measured.rows);
     format!(
         "## Calls beside lapin by hand and other libraries, on RabbitMQ {version}\n\n\
          `cargo xtask bench rpc --rabbitmq {rabbitmq} --runs {runs} --write`. An echo of 256 bytes, prefetch 256 where \
          nothing else is said, client and service in one process; figures are medians of {runs} runs in turn, with the \
          least and most of them. Of Warren every reply is confirmed before its request is acked, and every request is \
-         confirmed and mandatory; `raw`, `batched` and kanin confirm nothing.\n\n\
+         confirmed and mandatory; `raw` and `batched` confirm nothing.\n\n\
          {}; load before the build: {load}.\n\n\
-         ![Calls a second of Warren and others]({chart})\n\n{table}",
+         {picture}{table}",
         machine::describe()
     )
 }

@@ -47,12 +47,25 @@ pub(super) struct Figures {
     pub(super) cpu_us_per_call: f64,
 }
 
-/// Several runs; or why there are none.
-pub(super) type Runs = Result<Vec<Figures>, String>;
+/// Runs of a peer; or why there are none.
+type Runs = Result<Vec<Figures>, String>;
 
-/// One figure of several runs; or why there are none.
-pub(super) fn series(runs: &Runs, figure: impl Fn(&Figures) -> f64) -> Result<Series, String> {
-    runs.as_ref().map(|runs| runs.iter().map(figure).collect()).map_err(Clone::clone)
+/// The same load by ours and by peers, in turn.
+pub(super) struct Turns {
+    ours: Vec<Figures>,
+    theirs: Vec<Runs>,
+}
+
+impl Turns {
+    /// One figure of ours.
+    pub(super) fn ours(&self, figure: fn(&Figures) -> f64) -> Series {
+        self.ours.iter().map(figure).collect()
+    }
+
+    /// The same of a peer, by its place.
+    pub(super) fn theirs(&self, peer: usize, figure: fn(&Figures) -> f64) -> Result<Series, String> {
+        self.theirs[peer].as_ref().map(|runs| runs.iter().map(figure).collect()).map_err(Clone::clone)
+    }
 }
 
 /// The peers' programs: where they are, or why they are not.
@@ -76,7 +89,7 @@ impl Peers {
 
 impl Bench {
     /// Ours and then each peer, once a turn. A peer that fails once is left out of all turns, out loud.
-    pub(super) fn in_turn(&self, load: Load, peers: &[Peer]) -> anyhow::Result<(Runs, Vec<Runs>)> {
+    pub(super) fn in_turn(&self, load: Load, peers: &[Peer]) -> anyhow::Result<Turns> {
         let mut ours = Vec::new();
         let mut theirs: Vec<Runs> = vec![Ok(Vec::new()); peers.len()];
         for _ in 0..self.runs {
@@ -92,7 +105,7 @@ impl Bench {
                 }
             }
         }
-        Ok((Ok(ours), theirs))
+        Ok(Turns { ours, theirs })
     }
 
     /// One run of ours, with more arguments.

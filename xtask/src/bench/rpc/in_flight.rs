@@ -32,9 +32,9 @@ pub(super) fn measure(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     let calls = number(runs.first().map_or(f64::NAN, |run| run.calls.into()), 0);
     let resident = series(|run| run.resident_kib);
     let bound = Bound::AtMost(HEAP_RATIO_MAX);
-    let before = Ok(series(|run| run.heap_bytes_before));
-    let after = Ok(series(|run| run.heap_bytes_after));
-    let after_second = Ok(series(|run| run.heap_bytes_after_second));
+    let before = series(|run| run.heap_bytes_before);
+    let after = series(|run| run.heap_bytes_after);
+    let after_second = series(|run| run.heap_bytes_after_second);
     let heap = "its live heap bytes after they have ended";
     Ok(vec![
         Row {
@@ -47,7 +47,7 @@ pub(super) fn measure(bench: &Bench) -> anyhow::Result<Vec<Row>> {
             ratio: String::new(),
             verdict: Verdict::of(resident.median() < RESIDENT_MAX_MIB * 1024.0),
         },
-        row(&format!("{heap}, beside before them"), bound, &after, &before, kib),
-        row(&format!("{heap} once more, beside after the first time"), bound, &after_second, &after, kib),
+        row(&format!("{heap}, beside before them"), bound, &after, &Ok(before), kib),
+        row(&format!("{heap} once more, beside after the first time"), bound, &after_second, &Ok(after), kib),
     ])
 }

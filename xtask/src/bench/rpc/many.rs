@@ -26,7 +26,7 @@ pub(super) fn measure(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     let bound = Bound::AtMost(RATIO_MAX);
     let what = |what: &str| format!("{what} of a client after {calls}, beside after the first tenth");
     let first = |tenths: &[f64]| Ok(tenths.first().copied().into_iter().collect());
-    let last = |tenths: &[f64]| Ok(tenths.last().copied().into_iter().collect());
+    let last = |tenths: &[f64]| tenths.last().copied().into_iter().collect();
     let (heap, resident) = (&weights.heap_bytes, &weights.resident_kib);
     Ok(vec![
         row(&what("live heap bytes"), bound, &last(heap), &first(heap), kib),
