@@ -4,6 +4,7 @@ mod ask;
 mod call;
 mod cancel;
 mod in_flight;
+mod layers;
 mod notify;
 mod one_way;
 mod options;
@@ -22,8 +23,9 @@ use bytes::Bytes;
 use lapin::types::ShortString;
 
 pub(crate) use self::scope::Scope;
-use self::{in_flight::InFlight, retry::RetryBudget};
+use self::{in_flight::InFlight, layers::Layers, retry::RetryBudget};
 pub use self::{
+    layers::{CallService, EncodedCall, EncodedReply},
     notify::NotifyOptions,
     options::{CallOptions, ClientOptions, ReconnectOptions, TlsIdentity, TlsOptions},
     progressive::{ProgressiveCall, RawProgressiveCall},
@@ -36,6 +38,7 @@ use crate::{
     codec::Codec,
     error::{CallError, ConnectError, RejectReason},
     link::Links,
+    metadata::Metadata,
     method::{BODY_BYTES_MAX, Effect, Method},
     status::Status,
 };
@@ -52,6 +55,8 @@ pub struct Client {
     inner: Arc<Inner>,
     /// What calls inherit, in a handler.
     scope: Option<Arc<Scope>>,
+    /// What calls pass.
+    layers: Option<Arc<Layers>>,
 }
 
 #[derive(Debug)]
@@ -99,6 +104,12 @@ impl<'a> RawMethod<'a> {
         RawMethod { name: M::NAME, body_bytes_max: M::BODY_BYTES_MAX, effect: M::EFFECT, is_durable: M::DURABLE }
     }
 
+    /// Whether a request can be sent so.
+    fn check(&self, body: &Bytes, metadata: &Metadata) -> Result<(), RejectReason> {
+        metadata.check()?;
+        self.check_size(body.len())
+    }
+
     fn check_size(&self, body_bytes: usize) -> Result<(), RejectReason> {
         let (method, body_bytes_max) = (self.name.to_owned(), self.body_bytes_max);
         if body_bytes <= body_bytes_max {
@@ -127,7 +138,7 @@ impl Client {
         let in_flight = InFlight::new(options.in_flight_max);
         let inner =
             Inner { links, subscriptions: OnceLock::new(), in_flight, retries: RetryBudget::new(), options, app_id };
-        Ok(Self { inner: Arc::new(inner), scope: None })
+        Ok(Self { inner: Arc::new(inner), scope: None, layers: None })
     }
 
     /// Calls a method, with the default [`CallOptions`].
@@ -256,12 +267,13 @@ impl Client {
 
     /// The same client, outside of every handler.
     pub(crate) fn unscoped(&self) -> Self {
-        Self { inner: Arc::clone(&self.inner), scope: None }
+        Self { scope: None, ..self.clone() }
     }
 
     /// The same client, for a handler: its calls inherit what the scope says.
     pub(crate) fn scoped(&self, scope: Scope) -> Self {
-        Self { inner: Arc::clone(&self.inner), scope: Some(Arc::new(scope)) }
+        let (inner, layers) = (Arc::clone(&self.inner), self.layers.clone());
+        Self { inner, scope: Some(Arc::new(scope)), layers }
     }
 }
 

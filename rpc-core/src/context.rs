@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::{client::Client, exchange::Headers, trace::TraceContext, wire::Published};
+use crate::{client::Client, exchange::Headers, metadata::Metadata, trace::TraceContext, wire::Published};
 
 /// What a handler knows of its request beside the body. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -17,6 +17,7 @@ pub struct Context {
     pub(crate) trace: TraceContext,
     pub(crate) instance: Arc<str>,
     pub(crate) redelivered: bool,
+    pub(crate) metadata: Metadata,
     /// What its publisher said, if it was published to an exchange.
     pub(crate) published: Option<Arc<Published>>,
 }
@@ -61,6 +62,13 @@ impl Context {
     #[must_use]
     pub fn instance(&self) -> &str {
         &self.instance
+    }
+
+    /// What travelled beside the request ([`CallOptions::metadata`](crate::CallOptions::metadata)), as the layers of the
+    /// service left it; nothing if it was published to an exchange: that has [`headers`](Self::headers).
+    #[must_use]
+    pub fn metadata(&self) -> &Metadata {
+        &self.metadata
     }
 
     /// The key that the message was published with; none if it is a request.

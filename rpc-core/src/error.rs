@@ -167,6 +167,14 @@ pub enum RejectReason {
         /// The most the method takes.
         body_bytes_max: usize,
     },
+    /// The request's metadata is larger than what travels. Retrying does not help.
+    #[error("metadata takes at most {bytes_max} bytes, not {bytes}")]
+    MetadataTooLarge {
+        /// Its names and values together.
+        bytes: usize,
+        /// The limit.
+        bytes_max: usize,
+    },
     /// The request cannot be written in the codec. Retrying does not help.
     #[error(transparent)]
     Encode(#[from] EncodeError),

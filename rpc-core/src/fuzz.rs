@@ -117,6 +117,8 @@ fn heads(go: Go) {
             assert_eq!(again.headers().as_ref().map(Headers::read), Some(published.headers), "headers are kept");
             let again = Head::read(&again);
             assert_eq!((&again.call_id, &again.codec), (&head.call_id, &head.codec), "another try is of the same call");
+            let request = Head::read(&retry_properties(&properties, &head, None, 1));
+            assert_eq!(request.metadata, Ok(head.metadata.unwrap_or_default()), "metadata is kept");
             cancelled_until(&properties)
         });
     });

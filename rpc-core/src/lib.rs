@@ -46,7 +46,7 @@
 //!
 //! # Reading order
 //!
-//! `method`, `status` and `error` are the words; `codec` and `wire` say how they travel; `pending`, `publisher` and
+//! `method`, `status`, `metadata` and `error` are the words; `codec` and `wire` say how they travel; `pending`, `publisher` and
 //! `client` are the calling side; `context` and `service` are the serving side; `progress` is what goes between them before a
 //! reply. `amqp` alone knows the broker's flags.
 
@@ -61,6 +61,7 @@ mod exchange;
 #[cfg(test)]
 mod fuzz;
 mod link;
+mod metadata;
 mod method;
 mod once;
 mod pending;
@@ -73,8 +74,9 @@ mod trace;
 mod wire;
 
 pub use client::{
-    CallOptions, Client, ClientOptions, ClientStats, NotifyOptions, ProgressiveCall, PublishOptions, RawMethod,
-    RawProgressiveCall, ReconnectOptions, RetryPolicy, TlsIdentity, TlsOptions,
+    CallOptions, CallService, Client, ClientOptions, ClientStats, EncodedCall, EncodedReply, NotifyOptions,
+    ProgressiveCall, PublishOptions, RawMethod, RawProgressiveCall, ReconnectOptions, RetryPolicy, TlsIdentity,
+    TlsOptions,
 };
 pub use codec::{Codec, DecodeError, EncodeError};
 pub use context::Context;
@@ -83,13 +85,16 @@ pub use error::{
     SubscribeError,
 };
 pub use exchange::{Binding, Body, Exchange, ExchangeKind, HeaderValue, Headers};
+pub use metadata::{METADATA_BYTES_MAX, Metadata};
 pub use method::{BODY_BYTES_MAX, Effect, Event, Method, Progressive, QUEUE_LENGTH_MAX};
 pub use once::{
     Begun, CallKey, Committed, MemoryReplyStore, MemoryReplyStoreOptions, MemoryTransaction, ReplyStore, StoreError,
     StoredAnswer,
 };
 pub use progress::{PROGRESS_WINDOW_MAX, ProgressError, ProgressSendError};
-pub use service::{MethodOptions, OneWayRetries, ProgressSender, Running, ServeOptions, Service};
+pub use service::{
+    HandlerService, IncomingCall, MethodOptions, OneWayRetries, ProgressSender, Running, ServeOptions, Service,
+};
 pub use status::{BadField, BadFields, Code, Detail, Details, MayHaveRun, Retry, RetryAfter, Status, UnknownCode};
 pub use subscription::{Message, SubscribeOptions, Subscription};
 pub use trace::TraceContext;

@@ -8,6 +8,7 @@ mod handler;
 mod inline;
 mod instance;
 mod intake;
+mod layers;
 mod once;
 mod one_way;
 mod progress;
@@ -20,9 +21,17 @@ use std::{fmt, future::Future, sync::Arc, time::Duration};
 use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
-use self::handler::{Endpoint, Handler, Source};
 pub(crate) use self::settle::{Settle, Unsettled};
-pub use self::{instance::Running, one_way::OneWayRetries, progress::ProgressSender};
+use self::{
+    handler::{Endpoint, Handler, Source},
+    layers::Wrap,
+};
+pub use self::{
+    instance::Running,
+    layers::{HandlerService, IncomingCall},
+    one_way::OneWayRetries,
+    progress::ProgressSender,
+};
 use crate::{
     amqp::{self, Bound, SharedQueue},
     client::Client,
@@ -102,6 +111,7 @@ pub struct Service<S> {
     endpoints: Vec<Endpoint>,
     background: Vec<Background<S>>,
     retries: OneWayRetries,
+    layers: Vec<Wrap>,
 }
 
 impl<S> fmt::Debug for Service<S> {
@@ -119,7 +129,8 @@ impl<S: Send + Sync + 'static> Service<S> {
     /// A service without methods.
     #[must_use]
     pub fn new(name: &'static str, version: &'static str, state: Arc<S>) -> Self {
-        Self { name, version, state, endpoints: Vec::new(), background: Vec::new(), retries: OneWayRetries::default() }
+        let retries = OneWayRetries::default();
+        Self { name, version, state, endpoints: Vec::new(), background: Vec::new(), retries, layers: Vec::new() }
     }
 
     /// Serves a method.
@@ -237,7 +248,7 @@ impl<S: Send + Sync + 'static> Service<S> {
     }
 
     fn endpoint<M: Method>(mut self, prefetch: Option<u16>, handler: Handler) -> Self {
-        self.endpoints.push(Endpoint {
+        let mut endpoint = Endpoint {
             queue: SharedQueue {
                 name: M::NAME.to_owned(),
                 is_quorum: M::DURABLE,
@@ -251,7 +262,9 @@ impl<S: Send + Sync + 'static> Service<S> {
             effect: M::EFFECT,
             is_progressive: false,
             handler,
-        });
+        };
+        self.layers.iter().for_each(|layer| layer(&mut endpoint));
+        self.endpoints.push(endpoint);
         self
     }
 

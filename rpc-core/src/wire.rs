@@ -26,6 +26,7 @@ pub(crate) use self::{
 use crate::{
     amqp::{header_integer, header_text},
     codec::Codec,
+    metadata::Metadata,
     trace::TraceContext,
 };
 
@@ -84,6 +85,9 @@ pub(crate) fn retry_properties(
     tries: u32,
 ) -> BasicProperties {
     let mut headers = published.map(Published::table).unwrap_or_default();
+    if let (None, Ok(metadata)) = (published, &head.metadata) {
+        metadata.write(&mut headers);
+    }
     headers.insert(TRIES.into(), AMQPValue::LongLongInt(tries.into()));
     if let Some(deadline) = head.deadline {
         let left_ms = deadline.saturating_duration_since(Instant::now()).as_millis();
@@ -136,6 +140,8 @@ pub(crate) struct Head {
     pub(crate) trace: Option<TraceContext>,
     /// The methods that are being handled on the way here.
     pub(crate) path: Option<String>,
+    /// What travels beside the request; how many bytes, if too many.
+    pub(crate) metadata: Result<Metadata, usize>,
 }
 
 impl Head {
@@ -159,6 +165,7 @@ impl Head {
             trace: header_text(properties, TRACEPARENT)
                 .and_then(|parent| TraceContext::parse(parent, header_text(properties, TRACESTATE))),
             path: header_text(properties, PATH).map(str::to_owned),
+            metadata: properties.headers().as_ref().map_or_else(|| Ok(Metadata::new()), Metadata::read),
         }
     }
 }

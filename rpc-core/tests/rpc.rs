@@ -19,9 +19,12 @@ mod rpc {
     mod foreign;
     mod half_open;
     mod harness;
+    mod layers;
+    mod layers_once;
     mod lifecycle;
     mod limits;
     mod logs;
+    mod metadata;
     mod notify;
     mod once;
     mod overload;

@@ -17,6 +17,7 @@ use crate::{
     progress::{Grant, Inbox},
     publisher::{Outgoing, Receipt},
     status::{Code, Retry, RetryAfter, Status},
+    trace::TraceContext,
     wire::{self, CallId, Properties, RequestHead},
 };
 
@@ -32,13 +33,15 @@ pub(super) struct Call<'a> {
     pub(super) client: &'a Client,
     pub(super) method: RawMethod<'a>,
     pub(super) queue: ShortString,
-    codec: Codec,
-    body: Bytes,
-    call_id: CallId,
+    pub(super) codec: Codec,
+    pub(super) body: Bytes,
+    pub(super) call_id: CallId,
     pub(super) ends_at: Instant,
-    options: &'a CallOptions,
+    pub(super) options: &'a CallOptions,
+    /// What a layer says of the trace.
+    pub(super) trace: Option<TraceContext>,
     /// Where its progress goes, if anybody wants it.
-    inbox: Option<&'a Arc<Inbox>>,
+    pub(super) inbox: Option<&'a Arc<Inbox>>,
 }
 
 impl Client {
@@ -51,32 +54,39 @@ impl Client {
         options: &CallOptions,
         inbox: Option<&Arc<Inbox>>,
     ) -> Result<(Codec, Bytes), CallError> {
-        method.check_size(body.len())?;
+        if self.layers.is_none() {
+            method.check(&body, &options.metadata)?;
+        }
         let queue = amqp::name("method's name", method.name).map_err(RejectReason::from)?;
         let call_id = match &options.call_id {
             Some(id) => CallId::Given(amqp::name("call id", id).map_err(RejectReason::from)?),
             None => CallId::New(Uuid::now_v7()),
         };
-        let _place = self.inner.in_flight.enter()?;
+        let place = self.inner.in_flight.enter()?;
         self.inner.retries.call();
         let span = tracing::debug_span!("rpc.call", method = method.name, %call_id);
         let own = Instant::now() + options.deadline.min(DEADLINE_MAX);
         let ends_at = self.scope.as_ref().and_then(|scope| scope.deadline).map_or(own, |deadline| deadline.min(own));
-        let call = Call { client: self, method, queue, codec, body, call_id, ends_at, options, inbox };
-        call.outcome().instrument(span).await
+        let call = Call { client: self, method, queue, codec, body, call_id, ends_at, options, trace: None, inbox };
+        match &self.layers {
+            None => {
+                let _place = place;
+                call.outcome().instrument(span).await
+            }
+            // Boxed, so that calls without layers are no larger for it.
+            Some(layers) => Box::pin(call.pass(layers, place).instrument(span)).await,
+        }
     }
 }
 
 impl Call<'_> {
     /// The call's end, or its handler's, if that is cancelled.
-    async fn outcome(&self) -> Result<(Codec, Bytes), CallError> {
+    pub(super) async fn outcome(&self) -> Result<(Codec, Bytes), CallError> {
         let Some(scope) = &self.client.scope else { return self.attempts().await };
         tokio::select! {
             biased;
             outcome = self.attempts() => outcome,
-            () = scope.cancellation.cancelled() => {
-                Err(Status::cancelled(format!("the call that called {} was cancelled", self.method.name)).into())
-            }
+            () = scope.cancellation.cancelled() => Err(self.cancelled().into()),
         }
     }
 
@@ -155,9 +165,10 @@ impl Call<'_> {
             ends_at: self.ends_at,
             is_durable: self.method.is_durable,
             priority: self.options.priority,
-            trace: scope.map(|scope| scope.trace.child()),
+            trace: self.trace.clone().or_else(|| scope.map(|scope| scope.trace.child())),
             path: scope.map(|scope| Arc::clone(&scope.path)),
             credit,
+            metadata: self.options.metadata.clone(),
         };
         let request = Outgoing {
             exchange: ShortString::default(),
@@ -218,8 +229,13 @@ impl Call<'_> {
         }
     }
 
+    /// What is said when the handler that makes the call is cancelled.
+    pub(super) fn cancelled(&self) -> Status {
+        Status::cancelled(format!("the call that called {} was cancelled", self.method.name))
+    }
+
     /// What is said when the deadline passes.
-    fn too_late(&self) -> Status {
+    pub(super) fn too_late(&self) -> Status {
         let (name, deadline) = (self.method.name, self.options.deadline);
         self.cycle().unwrap_or_else(|| Status::deadline_exceeded(format!("no reply of {name} within {deadline:?}")))
     }

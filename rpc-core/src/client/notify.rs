@@ -9,6 +9,7 @@ use crate::{
     amqp,
     codec::Codec,
     error::{PublishError, RejectReason},
+    metadata::Metadata,
     method::Method,
     publisher::lanes::Destination,
 };
@@ -27,6 +28,8 @@ pub struct NotifyOptions {
     pub timeout: Option<Duration>,
     /// Whether the request is published again when the queue refused it, because it is full. Default: as for a call.
     pub retry: RetryPolicy,
+    /// As [`CallOptions::metadata`](crate::CallOptions::metadata). Default: none.
+    pub metadata: Metadata,
 }
 
 impl Client {
@@ -103,11 +106,12 @@ impl Client {
         body: Bytes,
         options: NotifyOptions,
     ) -> Result<(), PublishError> {
-        method.check_size(body.len())?;
+        method.check(&body, &options.metadata)?;
         let queue = amqp::name("method's name", method.name).map_err(RejectReason::from)?;
         let mut head = self.one_way_head(codec, options.call_id.as_deref())?;
         head.priority = options.priority;
         head.expires_after = options.expires_after;
+        options.metadata.write(&mut head.headers);
         self.inner.retries.call();
         let message = OneWay {
             client: self,

@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use super::retry::RetryPolicy;
-use crate::codec::Codec;
+use crate::{codec::Codec, metadata::Metadata};
 
 /// How a client connects, and what it holds at most.
 #[derive(Clone, Debug)]
@@ -121,6 +121,10 @@ pub struct CallOptions {
     /// unread; a handler that has more to say waits. 0 counts as 1, more than 1,024
     /// ([`PROGRESS_WINDOW_MAX`](crate::PROGRESS_WINDOW_MAX)) as that. Default: 16.
     pub progress_window: u32,
+    /// Texts that travel beside the request, at most 4,096 bytes of them
+    /// ([`METADATA_BYTES_MAX`](crate::METADATA_BYTES_MAX)); with more the call ends
+    /// [`CallError::Rejected`](crate::CallError::Rejected). Default: none.
+    pub metadata: Metadata,
 }
 
 impl Default for CallOptions {
@@ -132,6 +136,7 @@ impl Default for CallOptions {
             retry: RetryPolicy::default(),
             ask_first: false,
             progress_window: 16,
+            metadata: Metadata::new(),
         }
     }
 }

@@ -4,7 +4,7 @@
 //! | --- | --- | --- |
 //! | replied, and the broker confirmed the reply | the reply | ack |
 //! | the handler returned a status | the status | ack |
-//! | malformed, wrong content type, too large | `invalid_argument` | ack |
+//! | malformed, wrong content type, too large, too much metadata | `invalid_argument` | ack |
 //! | the reply, or the status, is over the limit | `resource_exhausted`, `may_have_run`; or the status without its words | ack |
 //! | the deadline had passed on arrival, or passed while it was handled | none: nobody waits | ack |
 //! | the handler took longer than it may | `deadline_exceeded` | ack |
@@ -41,6 +41,7 @@ use crate::{
     client::{Client, Scope},
     codec::Codec,
     context::Context,
+    metadata::{METADATA_BYTES_MAX, Metadata},
     method::Effect,
     publisher::{Outgoing, Publisher, Receipt},
     status::{MayHaveRun, Status},
@@ -130,18 +131,11 @@ async fn run(
     redelivered: bool,
     wanted: Option<Wanted<'_>>,
 ) -> Ended {
-    let codec = match &head.codec {
-        Ok(codec) => *codec,
-        Err(content_type) => {
-            let text = format!("content type {content_type:?}: application/msgpack and application/json are taken");
-            return Ended::Refused(Status::invalid_argument(text));
-        }
-    };
     let body_bytes_max = shared.endpoint.body_bytes_max;
-    if body.len() > body_bytes_max {
-        let text = format!("a body takes at most {body_bytes_max} bytes, not {}", body.len());
-        return Ended::Refused(Status::invalid_argument(text));
-    }
+    let (codec, metadata) = match acceptable(head, body.len(), body_bytes_max) {
+        Ok((codec, metadata)) => (codec, metadata.clone()),
+        Err(text) => return Ended::Refused(Status::invalid_argument(text)),
+    };
     if head.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
         tracing::debug!(queue = shared.endpoint.queue.name, call_id = head.call_id, "nobody waits any more");
         return Ended::Unwanted;
@@ -149,7 +143,7 @@ async fn run(
     if redelivered && shared.endpoint.effect == Effect::AtMostOnce {
         return Ended::Refused(Status::lost_by_an_instance(&shared.endpoint.queue.name));
     }
-    let (context, _cancelled) = context(shared, head, published, redelivered);
+    let (context, _cancelled) = context(shared, head, metadata, published, redelivered);
     let cancellation = context.cancellation.clone();
     let id = head.correlation_id.as_ref().filter(|_| head.reply_to.is_some());
     let cancellable = id.map(|id| shared.cancels.begin(id.as_str(), &cancellation));
@@ -182,9 +176,29 @@ async fn run(
     }
 }
 
+/// What of a request is not in its body, or what is wrong with it.
+fn acceptable(head: &Head, body_bytes: usize, body_bytes_max: usize) -> Result<(Codec, &Metadata), String> {
+    let codec = head.codec.as_ref().map_err(|content_type| {
+        format!("content type {content_type:?}: application/msgpack and application/json are taken")
+    })?;
+    if body_bytes > body_bytes_max {
+        return Err(format!("a body takes at most {body_bytes_max} bytes, not {body_bytes}"));
+    }
+    let metadata = head.metadata.as_ref();
+    let metadata =
+        metadata.map_err(|bytes| format!("metadata takes at most {METADATA_BYTES_MAX} bytes, not {bytes}"))?;
+    Ok((*codec, metadata))
+}
+
 /// What the handler is told. The guard fires the cancellation however the handler is left, so that what it spawned
 /// stops with it.
-fn context(shared: &Shared, head: &Head, published: Option<Arc<Published>>, redelivered: bool) -> (Context, DropGuard) {
+fn context(
+    shared: &Shared,
+    head: &Head,
+    metadata: Metadata,
+    published: Option<Arc<Published>>,
+    redelivered: bool,
+) -> (Context, DropGuard) {
     let cancellation = CancellationToken::new();
     let trace = head.trace.as_ref().map_or_else(TraceContext::new_root, TraceContext::child);
     let scope = Scope {
@@ -201,6 +215,7 @@ fn context(shared: &Shared, head: &Head, published: Option<Arc<Published>>, rede
         trace,
         instance: Arc::clone(&shared.instance),
         redelivered: redelivered || head.tries > 0,
+        metadata,
         published,
     };
     (context, cancellation.drop_guard())

@@ -15,6 +15,7 @@ use crate::{
     amqp::{self, Channel},
     error::BrokerError,
     link::Link,
+    metadata::Metadata,
     wire::{self, Head, Published},
 };
 
@@ -137,6 +138,8 @@ impl Gate {
         if self.is_published {
             // What is published is nobody's question, whatever its publisher put there.
             head.reply_to = None;
+            // It has headers.
+            head.metadata = Ok(Metadata::new());
         }
         let credit = if self.is_progressive { wire::credit(&delivery.properties) } else { None };
         let Delivery { properties, data, redelivered, .. } = delivery;

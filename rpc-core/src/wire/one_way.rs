@@ -10,6 +10,7 @@ use lapin::{
 
 use super::{
     CALLER, DEADLINE_AT, DEADLINE_MS, PATH, PERSISTENT, STATUS, TRACEPARENT, TRACESTATE, TRIES, expiration, message,
+    progress::{CREDIT, RUN, SEQ},
     unix_ms,
 };
 use crate::{amqp::header_text, codec::Codec, exchange::Headers, trace::TraceContext};
@@ -17,13 +18,25 @@ use crate::{amqp::header_text, codec::Codec, exchange::Headers, trace::TraceCont
 /// The key that a message was first published with, when it is tried again.
 const ROUTING_KEY: &str = "routing-key";
 
-/// Headers that publishers do not choose: the contract's, and those that make a broker send copies.
-const RESERVED: [&str; 11] =
-    [CALLER, DEADLINE_AT, DEADLINE_MS, PATH, STATUS, TRACEPARENT, TRACESTATE, TRIES, ROUTING_KEY, "CC", "BCC"];
-
-/// Whether a header has a meaning of its own. What begins with `x-` is the broker's.
+/// Whether a header has a meaning of its own, so that senders do not choose it: the contract's, those that make a broker
+/// send copies, and what begins with `x-`, which is the broker's.
 pub(crate) fn is_reserved(name: &str) -> bool {
-    name.starts_with("x-") || RESERVED.contains(&name)
+    let is_contracts = matches!(
+        name,
+        CALLER
+            | CREDIT
+            | DEADLINE_AT
+            | DEADLINE_MS
+            | PATH
+            | ROUTING_KEY
+            | RUN
+            | SEQ
+            | STATUS
+            | TRACEPARENT
+            | TRACESTATE
+            | TRIES
+    );
+    is_contracts || matches!(name, "CC" | "BCC") || name.starts_with("x-")
 }
 
 /// A one-way message, before it is properties. It survives the broker's restart.

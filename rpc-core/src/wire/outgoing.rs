@@ -14,7 +14,7 @@ use super::{
     progress::{CREDIT, ProgressHead},
     unix_ms,
 };
-use crate::{codec::Codec, status::Code, trace::TraceContext};
+use crate::{codec::Codec, metadata::Metadata, status::Code, trace::TraceContext};
 
 /// What the properties of a message are made of. They are written where they are sent, on the connection's thread: made
 /// by a caller, their dozen of small allocations would be freed by another thread, which allocators are slow at.
@@ -92,6 +92,8 @@ pub(crate) struct RequestHead {
     pub(crate) path: Option<Arc<str>>,
     /// How many progress messages may come before more are asked for; none: no progress is wanted.
     pub(crate) credit: Option<u32>,
+    /// What travels beside it, checked.
+    pub(crate) metadata: Metadata,
 }
 
 impl RequestHead {
@@ -101,6 +103,7 @@ impl RequestHead {
         let remaining_ms = i64::try_from(remaining.as_millis()).unwrap_or(i64::MAX);
         let callback_queue = &self.origin.callback_queue;
         let mut headers = FieldTable::default();
+        self.metadata.write(&mut headers);
         headers.insert(DEADLINE_MS.into(), AMQPValue::LongLongInt(remaining_ms));
         headers.insert(DEADLINE_AT.into(), AMQPValue::LongLongInt(now_ms.saturating_add(remaining_ms)));
         headers.insert(CALLER.into(), AMQPValue::LongString(callback_queue.as_str().into()));

@@ -12,9 +12,9 @@ use crate::{
 };
 
 /// The place of a progress message in its run, from 0. The last reply has none.
-const SEQ: &str = "seq";
+pub(super) const SEQ: &str = "seq";
 /// Which run of the handler it is from: a request may be run again, even by the same instance.
-const RUN: &str = "run";
+pub(super) const RUN: &str = "run";
 /// How many more progress messages are wanted; 0: none any more.
 pub(super) const CREDIT: &str = "credit";
 

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use warren_rpc::{
-    BODY_BYTES_MAX, CallOptions, ClientOptions, Codec, MemoryReplyStoreOptions, MethodOptions, NotifyOptions,
-    OneWayRetries, PublishOptions, QUEUE_LENGTH_MAX, ReconnectOptions, RetryPolicy, ServeOptions, SubscribeOptions,
+    BODY_BYTES_MAX, CallOptions, ClientOptions, Codec, METADATA_BYTES_MAX, MemoryReplyStoreOptions, Metadata,
+    MethodOptions, NotifyOptions, OneWayRetries, PublishOptions, QUEUE_LENGTH_MAX, ReconnectOptions, RetryPolicy,
+    ServeOptions, SubscribeOptions,
 };
 
 const PAGE: &str = include_str!("../../../docs/rpc.md");
@@ -17,6 +18,7 @@ fn the_defaults_on_the_page_are_those_of_the_code() {
     let or_none = |time: Option<Duration>| time.map_or("none".to_owned(), |time| format!("{time:?}"));
     let store = MemoryReplyStoreOptions::default();
     assert_eq!((client.codec, call.retry, call.priority, call.call_id), (Codec::Msgpack, retry, None, None));
+    assert_eq!(call.metadata, Metadata::new());
     assert_eq!(MethodOptions::default().prefetch, serve.prefetch);
     let up_to_the_longest = |pause, longest| format!("{pause:?}, {longest:?}");
     let rows = [
@@ -32,6 +34,7 @@ fn the_defaults_on_the_page_are_those_of_the_code() {
         ("CallOptions::priority", "none".to_owned()),
         ("CallOptions::ask_first", call.ask_first.to_string()),
         ("CallOptions::progress_window", call.progress_window.to_string()),
+        ("METADATA_BYTES_MAX", METADATA_BYTES_MAX.to_string()),
         ("RetryPolicy::attempts_max", retry.attempts_max.to_string()),
         ("RetryPolicy::pause", up_to_the_longest(retry.pause, retry.pause_max)),
         ("NotifyOptions::expires_after", or_none(NotifyOptions::default().expires_after)),
