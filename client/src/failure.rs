@@ -133,7 +133,7 @@ impl From<ConnectError> for Failure {
 impl From<ServeError> for Failure {
     fn from(error: ServeError) -> Self {
         let exit = match error {
-            ServeError::ConsumerEnded { .. } | ServeError::ConnectionLost => Exit::ConnectionLost,
+            ServeError::ConnectionLost => Exit::ConnectionLost,
             ServeError::Name(_) | ServeError::HandlingTooLong { .. } => Exit::Usage,
             _ => Exit::Internal,
         };
@@ -154,8 +154,6 @@ mod tests {
         assert_eq!(Exit::Status(Code::Cancelled).code(), 75);
         assert_eq!(Failure::from(CallError::Status(Status::not_found("x"))).exit.code(), 65);
         assert_eq!(Failure::from(CallError::Status(Status::deadline_exceeded("x"))).exit.code(), 4);
-        let queue = "calculator.sum".to_owned();
-        assert_eq!(Failure::from(ServeError::ConsumerEnded { queue, source: None }).exit.code(), 8);
         assert_eq!(Failure::from(ServeError::ConnectionLost).exit.code(), 8);
     }
 

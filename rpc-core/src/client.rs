@@ -1,4 +1,4 @@
-//! The calling side: one connection at a time, its callback queue, and a map of pending calls.
+//! The calling and publishing side.
 
 mod ask;
 mod call;
@@ -44,8 +44,8 @@ use crate::{
 };
 
 /// Calls methods, publishes, and subscribes. Cheap to clone: clones share one connection, which is made again when it
-/// is lost; and one more, for what is consumed of exchanges, once anything is. On that one nothing is published: so acks
-/// of events reach a broker that blocks publishers.
+/// is lost; and one more, for what is consumed of exchanges, once anything is. On that one nothing is published: so
+/// acks of events reach a broker that blocks publishers.
 ///
 /// # Drop
 ///
@@ -240,7 +240,8 @@ impl Client {
     }
 
     /// Closes the connection in order. Calls of other clones that have not ended end
-    /// [`CallError::ConnectionLost`], and instances that it serves end. Waits for the broker's answer, 5 s at most.
+    /// [`CallError::ConnectionLost`], and instances that it serves end. Waits 1 s at most for what is to be
+    /// written before, and 5 s for the broker's answer.
     ///
     /// # Cancel safety
     ///

@@ -64,8 +64,8 @@ impl Context {
         &self.instance
     }
 
-    /// What travelled beside the request ([`CallOptions::metadata`](crate::CallOptions::metadata)), as the layers of the
-    /// service left it; nothing if it was published to an exchange: that has [`headers`](Self::headers).
+    /// What travelled beside the request ([`CallOptions::metadata`](crate::CallOptions::metadata)), as the layers of
+    /// the service left it; nothing if it was published to an exchange: that has [`headers`](Self::headers).
     #[must_use]
     pub fn metadata(&self) -> &Metadata {
         &self.metadata

@@ -252,7 +252,8 @@ pub enum SubscribeError {
     /// The exchange cannot be bound so.
     #[error(transparent)]
     Binding(#[from] BindingError),
-    /// The broker refused the queue, the exchange, a binding or the consumer: most often it exists with other arguments.
+    /// The broker refused the queue, the exchange, a binding or the consumer: most often it exists with other
+    /// arguments.
     #[error("{queue} cannot be consumed: {source}")]
     Declare {
         /// The queue it is about.
@@ -300,26 +301,10 @@ pub enum ServeError {
         /// What AMQP said.
         source: BrokerError,
     },
-    /// The broker refused the channel for replies. Nothing was started.
-    #[error("{service} cannot be served: no channel for its replies: {source}")]
-    ReplyChannel {
-        /// The service it is about.
-        service: &'static str,
-        /// What AMQP said.
-        source: BrokerError,
-    },
-    /// The connection to the broker was lost, or the channel for replies: the instance has stopped, and what it held
-    /// goes back to the queues.
+    /// The client was closed, or gave the broker up: the instance has stopped, and what it held goes back to the
+    /// queues.
     #[error("the connection to the broker was lost")]
     ConnectionLost,
-    /// The broker ended the consumer: the queue was deleted, or the connection lost.
-    #[error("the broker ended the consumer of {queue}")]
-    ConsumerEnded {
-        /// The queue it is about.
-        queue: String,
-        /// What AMQP said, if anything.
-        source: Option<BrokerError>,
-    },
 }
 
 #[cfg(test)]

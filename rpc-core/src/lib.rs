@@ -46,9 +46,10 @@
 //!
 //! # Reading order
 //!
-//! `method`, `status`, `metadata` and `error` are the words; `codec` and `wire` say how they travel; `pending`, `publisher` and
-//! `client` are the calling side; `context` and `service` are the serving side; `progress` is what goes between them before a
-//! reply. `amqp` alone knows the broker's flags.
+//! `method`, `status`, `metadata`, `error` and `exchange` are the words; `codec`, `trace` and `wire` say how they
+//! travel; `amqp` alone knows the broker's flags and the connection's thread, `link` keeps a connection; `pending`,
+//! `publisher` and `client` call and publish; `context`, `service` and `once` serve; `progress` goes between them
+//! before a reply; `subscription` reads what is published.
 
 #![deny(missing_docs)]
 

@@ -32,7 +32,7 @@ use crate::{
     progress::{Readers, Runs},
     publisher::{
         Publisher, Returned,
-        lanes::{Destination, Lanes, Unconfirmed},
+        lanes::{Destination, Lanes, NotConfirmed},
     },
     wire::{Answer, Origin},
 };
@@ -187,7 +187,7 @@ impl Link {
         destination: Destination,
         properties: BasicProperties,
         body: Bytes,
-    ) -> Result<(), Unconfirmed> {
+    ) -> Result<(), NotConfirmed> {
         self.lanes.publish(&self.connection, destination, properties, body).await
     }
 

@@ -71,8 +71,8 @@ pub trait Method: Send + Sync + 'static {
     const DURABLE: bool = false;
 
     /// The highest [`CallOptions::priority`](crate::CallOptions::priority) that counts, 255 at most; RabbitMQ advises
-    /// ten or fewer. Without effect on a durable method: quorum queues differ there from version to version. Default: 0,
-    /// none.
+    /// ten or fewer. Without effect on a durable method: quorum queues differ there from version to version. Default:
+    /// 0, none.
     const PRIORITY_MAX: u8 = 0;
 
     /// Most requests that wait in the queue. One more ends

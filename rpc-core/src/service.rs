@@ -51,9 +51,9 @@ pub struct ServeOptions {
     pub prefetch: u16,
     /// Longest a shutdown waits for handlers; what is left goes back to the queues. Default: 30 s.
     pub drain_timeout: Duration,
-    /// How long the broker lets a consumer hold a delivery. RabbitMQ closes the channel of one that holds it longer than
-    /// its own `consumer_timeout`, 30 min by default, which cannot be asked over AMQP: whoever changes it there changes
-    /// it here, to somewhat less. So it is the longest that a handler may take, too; a method that says more
+    /// How long the broker lets a consumer hold a delivery. RabbitMQ closes the channel of one that holds it longer
+    /// than its own `consumer_timeout`, 30 min by default, which cannot be asked over AMQP: whoever changes it there
+    /// changes it here, to somewhat less. So it is the longest that a handler may take, too; a method that says more
     /// ([`Method::HANDLING_MAX`]) is refused at the start. Default: 25 min.
     pub consumer_timeout: Duration,
     /// The instance's id, 1 to 255 bytes; absent: the service's name and six hexadecimal digits.
@@ -381,8 +381,8 @@ impl<S: Send + Sync + 'static> Service<S> {
     ///
     /// # Errors
     ///
-    /// [`ServeError::Declare`] if the broker refuses a queue or a consumer, [`ServeError::ReplyChannel`] if it refuses
-    /// the channel for replies; [`ServeError::Name`] if a name cannot be carried.
+    /// [`ServeError`]: a name or a binding is wrong, a method may take too long, the broker refuses a queue or a
+    /// consumer, or there is no connection any more.
     ///
     /// # Cancel safety
     ///

@@ -51,12 +51,13 @@ impl Default for SubscribeOptions {
 
 /// Messages of an exchange, as a stream: of those that are bound, each once, and again if it was not settled.
 ///
-/// A message that cannot be read as a `B`, or is over [`BODY_BYTES_MAX`](crate::BODY_BYTES_MAX), is rejected, a log line
-/// says so, and the stream goes on. When the connection is lost the subscription is made again, on the next one. What
-/// it had and had not settled is handed out again if the queue is named; a queue of its own is gone then with all that
-/// was in it, and what is published until there is a new one is missed.
+/// A message that cannot be read as a `B`, or is over [`BODY_BYTES_MAX`](crate::BODY_BYTES_MAX), is rejected, a log
+/// line says so, and the stream goes on. When the connection is lost the subscription is made again, on the next one.
+/// What it had and had not settled is handed out again if the queue is named; a queue of its own is gone then with all
+/// that was in it, and what is published until there is a new one is missed.
 ///
-/// It keeps the client's connections open. The stream ends when the client is closed or gives the broker up; [`error`](Self::error) says why.
+/// It keeps the client's connections open. The stream ends when the client is closed or gives the broker up;
+/// [`error`](Self::error) says why.
 ///
 /// # Drop
 ///

@@ -34,8 +34,7 @@ use crate::{
 const DEADLINE_MS: &str = "deadline-ms";
 /// The instant of the deadline by the caller's wall clock, in ms since 1970 (UTC).
 const DEADLINE_AT: &str = "deadline-at";
-/// The caller's callback queue, for dead letters to find their way home by. The contract has it, so requests carry it;
-/// nothing reads it yet, for there are no dead-letter exchanges yet.
+/// The caller's callback queue: it is bound to the dead letters that carry it, so the broker tells the caller itself.
 const CALLER: &str = "caller";
 /// W3C trace context.
 const TRACEPARENT: &str = "traceparent";
@@ -184,9 +183,9 @@ fn remaining(properties: &BasicProperties, now_ms: i64) -> Option<Duration> {
     (ms < FAR_MS).then(|| Duration::from_millis(u64::try_from(ms).unwrap_or_default()))
 }
 
-/// How far the caller's clock is off, if it must be by more than a second. Ahead: more remains by the clocks than did at
-/// sending. Behind: the deadline has long passed by them, yet the broker, which keeps its own time, handed the request
-/// out. A clock that is behind by less than a request's deadline looks like a wait in the queue.
+/// How far the caller's clock is off, if it must be by more than a second. Ahead: more remains by the clocks than did
+/// at sending. Behind: the deadline has long passed by them, yet the broker, which keeps its own time, handed the
+/// request out. A clock that is behind by less than a request's deadline looks like a wait in the queue.
 fn skew_ms(properties: &BasicProperties, now_ms: i64) -> Option<i64> {
     const TOLERATED_MS: i64 = 1000;
     let at_sending = header_integer(properties, DEADLINE_MS)?;

@@ -1,21 +1,23 @@
-//! The library on a broker: the embedded one, a broker for each test; or a RabbitMQ (`WARREN_RABBITMQ`), a vhost for each test.
+//! The library on a broker: the embedded one, a broker for each test; or a RabbitMQ (`WARREN_RABBITMQ`), a vhost for
+//! each test.
 //!
-//! `harness` is what they share; each other module is one promise of the library.
+//! `harness` and `logs` are what they share; each other module is one promise of the library.
 #![allow(clippy::unwrap_used, reason = "tests, and what they share")]
 
 mod rpc {
     mod asking;
     mod balance;
     mod blocked;
+    mod broken_connections;
     mod calls;
     mod cancels;
     mod clocks;
     mod cluster;
     mod dead_letters;
     mod deadlines;
+    mod error_details;
     mod events;
     mod exchanges;
-    mod faults;
     mod foreign;
     mod half_open;
     mod harness;
@@ -27,6 +29,7 @@ mod rpc {
     mod metadata;
     mod notify;
     mod once;
+    mod one_way_retries;
     mod overload;
     mod page;
     mod priorities;
@@ -34,14 +37,11 @@ mod rpc {
     mod progress_faults;
     mod python;
     mod reconnect;
-    mod retries;
     mod routing;
-    mod serving;
     mod shutdown;
     mod slow_handlers;
+    mod start_refused;
     mod subscriptions;
-
     mod tls;
-    mod told;
     mod two_connections;
 }

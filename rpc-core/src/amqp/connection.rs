@@ -204,8 +204,8 @@ impl Connection {
         &self.io
     }
 
-    /// Closes it in order, if the broker answers in time; else its socket is shut down. An error means that it is closed
-    /// already.
+    /// Closes it in order, if the broker answers in time; else its socket is shut down. An error means that it is
+    /// closed already.
     pub(crate) async fn close(&self) {
         let closing = self.io.written(self.lapin.close(200, "bye".into()));
         match tokio::time::timeout(CLOSE_TIMEOUT, closing).await {

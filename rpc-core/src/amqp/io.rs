@@ -72,7 +72,7 @@ impl Io {
             timers: Timers::default(),
             tokio: Handle::current(),
         };
-        let running = Running { tasks: FuturesUnordered::new(), spawned: spawned_rx };
+        let running = RunningTasks { tasks: FuturesUnordered::new(), spawned: spawned_rx };
         (Self(Arc::new(shared)), Tasks { running: Some(running), after: Handle::current() })
     }
 
@@ -136,11 +136,11 @@ impl Wake for Shared {
 
 /// The tasks of a thread. Dropped, they go on in tokio: what waits for the connection is to hear of its end.
 pub(super) struct Tasks {
-    running: Option<Running>,
+    running: Option<RunningTasks>,
     after: Handle,
 }
 
-struct Running {
+struct RunningTasks {
     tasks: FuturesUnordered<Task>,
     spawned: mpsc::UnboundedReceiver<Task>,
 }
@@ -162,7 +162,7 @@ impl Drop for Tasks {
     }
 }
 
-impl Future for Running {
+impl Future for RunningTasks {
     type Output = ();
 
     /// Ends when nobody can spawn any more, and all tasks have ended.

@@ -21,8 +21,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`CallError::Unroutable`] if nobody ever served the method here; `unavailable` if there is no broker, or one that
-    /// blocks publishers, or none that answers within
+    /// [`CallError::Unroutable`] if nobody ever served the method here; `unavailable` if there is no broker, or one
+    /// that blocks publishers, or none that answers within
     /// [`ClientOptions::publish_timeout`](crate::ClientOptions::publish_timeout); [`CallError::ConnectionLost`].
     ///
     /// # Cancel safety

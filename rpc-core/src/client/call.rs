@@ -249,8 +249,8 @@ impl Call<'_> {
     }
 }
 
-/// The error of a call whose last attempt ended with `error`, and an earlier one got lost: that nothing happened is true
-/// of the last one alone. A status that is an answer stands for the call.
+/// The error of a call whose last attempt ended with `error`, and an earlier one got lost: that nothing happened is
+/// true of the last one alone. A status that is an answer stands for the call.
 fn truth(lost: Option<CallError>, error: CallError) -> CallError {
     let is_answer = matches!(&error, CallError::Status(status) if status.retry() == Retry::Never);
     match lost {

@@ -1,7 +1,7 @@
 //! Layers around a client's calls: for what is not the library's own to promise.
 //!
-//! From the outside in: the place in flight, the deadline and the cancellation of a handler's own calls; the layers; and
-//! the attempts, each with its request. So no layer makes a call outlive its deadline, or runs it twice.
+//! From the outside in: the place in flight, the deadline and the cancellation of a handler's own calls; the layers;
+//! and the attempts, each with its request. So no layer makes a call outlive its deadline, or runs it twice.
 
 use std::{
     fmt,
@@ -150,8 +150,8 @@ impl fmt::Debug for EncodedReply {
     }
 }
 
-/// What a layer of a client wraps: the layers that were added before it, and the call itself. Always ready, and cheap to
-/// clone.
+/// What a layer of a client wraps: the layers that were added before it, and the call itself. Always ready, and cheap
+/// to clone.
 #[derive(Clone, Debug)]
 pub struct CallService(Option<Arc<Layers>>);
 
@@ -177,12 +177,12 @@ impl Client {
     /// The layer that is added last is the outermost.
     ///
     /// A layer is passed once a call, whatever number of attempts it takes: deadline, cancellation, retries and limits
-    /// are not a layer's to keep, and stay as they are, however long it takes. It may answer in place of the service, or
-    /// with a [`Status`](crate::Status); the body's limit counts for what it lets through. If it spawns the call, that
-    /// goes on when the caller's future is dropped, until its deadline.
+    /// are not a layer's to keep, and stay as they are, however long it takes. It may answer in place of the service,
+    /// or with a [`Status`](crate::Status); the body's limit counts for what it lets through. If it spawns the call,
+    /// that goes on when the caller's future is dropped, until its deadline.
     ///
-    /// Calls with progress pass layers too; progress itself, what is published, and [`notify`](Self::notify) do not. The
-    /// calls of a handler pass the layers of the client that its service was served on.
+    /// Calls with progress pass layers too; progress itself, what is published, and [`notify`](Self::notify) do not.
+    /// The calls of a handler pass the layers of the client that its service was served on.
     ///
     /// ```
     /// use tower::util::MapRequestLayer;

@@ -16,7 +16,7 @@ use crate::{
     codec::Codec,
     error::{PublishError, RejectReason},
     link::{Link, LinksEnded},
-    publisher::lanes::{Destination, Unconfirmed},
+    publisher::lanes::{Destination, NotConfirmed},
     wire::OneWayHead,
 };
 
@@ -99,12 +99,12 @@ impl OneWay<'_> {
             sent += 1;
             let error = match self.attempt(&link, ends_at).await {
                 Ok(()) => return Ok(()),
-                Err(Unconfirmed::NotWritten) if sent < SENT_MAX => {
+                Err(NotConfirmed::NotWritten) if sent < SENT_MAX => {
                     // The connection's end may be known here before it is to all; or it lives, and a channel was lost.
                     let _ = timeout(NOTICED_WITHIN, link.lost()).await;
                     continue;
                 }
-                Err(Unconfirmed::Lost(_)) if self.may_repeat && sent < SENT_MAX => {
+                Err(NotConfirmed::Lost(_)) if self.may_repeat && sent < SENT_MAX => {
                     tracing::debug!("the connection was lost: a one-way message is published again");
                     unsure = Some(PublishError::ConnectionLost { source: None });
                     continue;
@@ -134,20 +134,20 @@ impl OneWay<'_> {
         }
     }
 
-    async fn attempt(&self, link: &Link, ends_at: Instant) -> Result<(), Unconfirmed> {
+    async fn attempt(&self, link: &Link, ends_at: Instant) -> Result<(), NotConfirmed> {
         let publishing = async {
             tokio::select! {
                 biased;
                 outcome = link.publish(self.destination.clone(), self.properties.clone(), self.body.clone()) => outcome,
-                () = link.lost() => Err(Unconfirmed::Lost(None)),
+                () = link.lost() => Err(NotConfirmed::Lost(None)),
             }
         };
-        timeout_at(ends_at, publishing).await.unwrap_or(Err(Unconfirmed::TimedOut))
+        timeout_at(ends_at, publishing).await.unwrap_or(Err(NotConfirmed::TimedOut))
     }
 
     /// The pause before another attempt, if there is to be one: only if the message is nowhere.
-    fn pause(&self, error: &Unconfirmed, attempts: u32, ends_at: Instant) -> Option<Duration> {
-        if !matches!(error, Unconfirmed::Refused) {
+    fn pause(&self, error: &NotConfirmed, attempts: u32, ends_at: Instant) -> Option<Duration> {
+        if !matches!(error, NotConfirmed::Refused) {
             return None;
         }
         let pause = self.retry.pause_after(attempts, fastrand::f64())?;
@@ -156,20 +156,20 @@ impl OneWay<'_> {
     }
 
     /// What the publisher is told.
-    fn told(&self, error: Unconfirmed) -> PublishError {
+    fn told(&self, error: NotConfirmed) -> PublishError {
         let Destination { exchange, kind, routing_key, .. } = &self.destination;
         match (error, kind) {
-            (Unconfirmed::Refused, _) => RejectReason::Broker.into(),
-            (Unconfirmed::Returned, _) => {
+            (NotConfirmed::Refused, _) => RejectReason::Broker.into(),
+            (NotConfirmed::Returned, _) => {
                 PublishError::Unroutable { exchange: exchange.to_string(), routing_key: routing_key.to_string() }
             }
-            (Unconfirmed::NotDeclared(source), Some(kind)) => {
+            (NotConfirmed::NotDeclared(source), Some(kind)) => {
                 PublishError::Exchange { exchange: exchange.to_string(), kind: *kind, source }
             }
-            (Unconfirmed::NotDeclared(source), None) => PublishError::ConnectionLost { source: Some(source) },
-            (Unconfirmed::Lost(source), _) => PublishError::ConnectionLost { source },
-            (Unconfirmed::NotWritten, _) => PublishError::NotConnected { timeout: self.timeout },
-            (Unconfirmed::TimedOut, _) => PublishError::TimedOut { timeout: self.timeout },
+            (NotConfirmed::NotDeclared(source), None) => PublishError::ConnectionLost { source: Some(source) },
+            (NotConfirmed::Lost(source), _) => PublishError::ConnectionLost { source },
+            (NotConfirmed::NotWritten, _) => PublishError::NotConnected { timeout: self.timeout },
+            (NotConfirmed::TimedOut, _) => PublishError::TimedOut { timeout: self.timeout },
         }
     }
 }

@@ -20,9 +20,10 @@ pub struct ClientOptions {
     pub connect_timeout: Duration,
     /// How a connection that is lost is made again.
     pub reconnect: ReconnectOptions,
-    /// Longest the broker may take to confirm an event, so also how long one waits for a broker that blocks its
-    /// publishers (it does when memory or disk run low); then the publish ends
-    /// [`PublishError::TimedOut`](crate::PublishError::TimedOut). Default: 30 s.
+    /// Longest that `notify`, `publish` and `serving` take, unless their options say otherwise: waiting for a
+    /// connection ([`NotConnected`](crate::PublishError::NotConnected)), for a broker that blocks publishers
+    /// ([`Blocked`](crate::PublishError::Blocked)), and for its confirm
+    /// ([`TimedOut`](crate::PublishError::TimedOut)). `serving` ends `unavailable`. Default: 30 s.
     pub publish_timeout: Duration,
     /// A connection that is silent is noticed within 2.5 of these. Whole seconds, rounded up. Default: 10 s.
     pub heartbeat: Duration,

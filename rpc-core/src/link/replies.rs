@@ -17,7 +17,8 @@ use crate::{
 const BATCH: usize = 64;
 
 /// Fires when no more replies come: why, if it is known. The consumer comes along, for whoever closes the connection to
-/// drop: what lapin closes by itself on drop may run into a state error, and it takes those for errors of the connection.
+/// drop: what lapin closes by itself on drop may run into a state error, and it takes those for errors of the
+/// connection.
 pub(super) type RepliesEnd = oneshot::Receiver<(Option<BrokerError>, Consumer)>;
 
 /// Who waits for replies, and for what comes before them.

@@ -55,11 +55,11 @@ struct State {
 #[derive(Debug)]
 struct Call {
     digest: [u8; 32],
-    progress: Progress,
+    state: CallState,
 }
 
 #[derive(Debug)]
-enum Progress {
+enum CallState {
     Running(Arc<Notify>),
     Answered(StoredAnswer),
 }
@@ -77,12 +77,12 @@ impl MemoryReplyStore {
         let key = (call.method, call.call_id.clone());
         match state.calls.get(&key) {
             Some(known) if known.digest != call.digest => Looked::Begun(Begun::OtherRequest),
-            Some(Call { progress: Progress::Answered(answer), .. }) => Looked::Begun(Begun::Answered(answer.clone())),
-            Some(Call { progress: Progress::Running(ended), .. }) => Looked::Wait(Arc::clone(ended)),
+            Some(Call { state: CallState::Answered(answer), .. }) => Looked::Begun(Begun::Answered(answer.clone())),
+            Some(Call { state: CallState::Running(ended), .. }) => Looked::Wait(Arc::clone(ended)),
             None if state.is_full(&self.options) => Looked::Begun(Begun::Full),
             None => {
-                let progress = Progress::Running(Arc::default());
-                state.calls.insert(key.clone(), Call { digest: call.digest, progress });
+                let call_state = CallState::Running(Arc::default());
+                state.calls.insert(key.clone(), Call { digest: call.digest, state: call_state });
                 let transaction = MemoryTransaction { state: Arc::clone(&self.state), key };
                 // What ends the process ends the store: no start is left to count.
                 Looked::Begun(Begun::Run { transaction, starts: 1 })
@@ -93,12 +93,12 @@ impl MemoryReplyStore {
     fn store(&self, call: &CallKey, answer: StoredAnswer, now: Instant) -> Committed {
         let mut state = lock(&self.state);
         let key = (call.method, call.call_id.clone());
-        if let Some(Call { progress: Progress::Answered(answer), .. }) = state.calls.get(&key) {
+        if let Some(Call { state: CallState::Answered(answer), .. }) = state.calls.get(&key) {
             return Committed::Before(answer.clone());
         }
         state.answers_bytes += answer.body.len();
-        let stored = Call { digest: call.digest, progress: Progress::Answered(answer) };
-        if let Some(Call { progress: Progress::Running(ended), .. }) = state.calls.insert(key.clone(), stored) {
+        let stored = Call { digest: call.digest, state: CallState::Answered(answer) };
+        if let Some(Call { state: CallState::Running(ended), .. }) = state.calls.insert(key.clone(), stored) {
             ended.notify_waiters();
         }
         state.ends.push_back((now + self.options.keep, key));
@@ -154,7 +154,7 @@ impl State {
     /// Forgets what nobody repeats any more.
     fn forget(&mut self, now: Instant) {
         while let Some((_, key)) = self.ends.pop_front_if(|(end, _)| *end <= now) {
-            if let Some(Call { progress: Progress::Answered(answer), .. }) = self.calls.remove(&key) {
+            if let Some(Call { state: CallState::Answered(answer), .. }) = self.calls.remove(&key) {
                 self.answers_bytes -= answer.body.len();
             }
         }
@@ -164,7 +164,7 @@ impl State {
 impl Drop for MemoryTransaction {
     fn drop(&mut self) {
         let mut state = lock(&self.state);
-        if let Some(Call { progress: Progress::Running(ended), .. }) = state.calls.get(&self.key) {
+        if let Some(Call { state: CallState::Running(ended), .. }) = state.calls.get(&self.key) {
             ended.notify_waiters();
             state.calls.remove(&self.key);
         }

@@ -50,7 +50,7 @@ pub(crate) struct Destination {
 
 /// Why a message was not confirmed.
 #[derive(Debug)]
-pub(crate) enum Unconfirmed {
+pub(crate) enum NotConfirmed {
     /// Nothing was written.
     NotWritten,
     /// The exchange cannot be declared, so nothing was written.
@@ -70,7 +70,7 @@ struct Parcel {
     destination: Destination,
     properties: BasicProperties,
     body: Bytes,
-    told: oneshot::Sender<Result<(), Unconfirmed>>,
+    told: oneshot::Sender<Result<(), NotConfirmed>>,
 }
 
 /// The lanes of a connection; each is opened by its first message.
@@ -101,27 +101,27 @@ impl Lanes {
         destination: Destination,
         properties: BasicProperties,
         body: Bytes,
-    ) -> Result<(), Unconfirmed> {
+    ) -> Result<(), NotConfirmed> {
         let lane = self.open(connection, &destination).await?;
         let (told, outcome) = oneshot::channel();
         // An error means that the lane has ended meanwhile, and `told` with it.
         let _ = lane.send(Parcel { destination, properties, body, told }).await;
         // Whatever was written is told of.
-        outcome.await.unwrap_or(Err(Unconfirmed::NotWritten))
+        outcome.await.unwrap_or(Err(NotConfirmed::NotWritten))
     }
 
     async fn open(
         &self,
         connection: &Connection,
         destination: &Destination,
-    ) -> Result<mpsc::Sender<Parcel>, Unconfirmed> {
+    ) -> Result<mpsc::Sender<Parcel>, NotConfirmed> {
         let Destination { exchange, kind, routing_key, .. } = destination;
         let name = if exchange.as_str().is_empty() { routing_key } else { exchange };
         let index = self.hasher.hash_one(name.as_str()) as usize % LANES;
         let mut lane = self.lanes[index].lock().await;
         if lane.as_ref().is_none_or(|lane| lane.parcels.is_closed()) {
             // Nothing is written on a channel that cannot be opened.
-            let channel = connection.confirming_channel().await.map_err(|_| Unconfirmed::NotWritten)?;
+            let channel = connection.confirming_channel().await.map_err(|_| NotConfirmed::NotWritten)?;
             let (parcels, parcels_rx) = mpsc::channel(QUEUED_MAX);
             channel.io().clone().spawn(write(channel, parcels_rx));
             *lane = Some(Lane { parcels, declared: HashMap::new() });
@@ -131,7 +131,7 @@ impl Lanes {
             && lane.declared.get(exchange) != Some(kind)
         {
             amqp::declare_exchange_once(connection, exchange, *kind).await.map_err(|error| {
-                if amqp::is_refusal(&error) { Unconfirmed::NotDeclared(error) } else { Unconfirmed::NotWritten }
+                if amqp::is_refusal(&error) { NotConfirmed::NotDeclared(error) } else { NotConfirmed::NotWritten }
             })?;
             if lane.declared.len() >= DECLARED_MAX {
                 lane.declared.clear();
@@ -176,15 +176,15 @@ async fn write_batch(channel: &Channel, batch: &mut Vec<Parcel>) -> bool {
             Ok(confirmation) => {
                 let refused = confirmation.is_nack();
                 returned.extend(number_of_returned(confirmation));
-                if refused { Err(Unconfirmed::Refused) } else { Ok(()) }
+                if refused { Err(NotConfirmed::Refused) } else { Ok(()) }
             }
-            Err(error) => Err(Unconfirmed::Lost(Some(error.into()))),
+            Err(error) => Err(NotConfirmed::Lost(Some(error.into()))),
         });
     }
     let mut alive = true;
     for (number, (told, outcome)) in told.into_iter().zip(outcomes).enumerate() {
-        alive &= !matches!(outcome, Err(Unconfirmed::Lost(_)));
-        let outcome = if outcome.is_ok() && returned.contains(&number) { Err(Unconfirmed::Returned) } else { outcome };
+        alive &= !matches!(outcome, Err(NotConfirmed::Lost(_)));
+        let outcome = if outcome.is_ok() && returned.contains(&number) { Err(NotConfirmed::Returned) } else { outcome };
         // Who is gone does not want to know.
         let _ = told.send(outcome);
     }

@@ -16,8 +16,8 @@ use crate::{
 pub(crate) enum Receipt {
     /// A call: told only if the request was not accepted, for else its reply tells.
     Call(u64, Arc<PendingCalls<Answer>>),
-    /// A delivery that is settled so once its reply is confirmed. Refused, its caller's queue is full: again would be no
-    /// better. Without a confirm it is left to another instance.
+    /// A delivery that is settled so once its reply is confirmed. Refused, its caller's queue is full: again would be
+    /// no better. Without a confirm it is left to another instance.
     Reply(Unsettled, Settle),
     /// Nobody: it is lost without harm.
     Nobody {

@@ -1,24 +1,5 @@
-//! What becomes of a delivery. Each is settled once, by [`handle`], as the table says:
-//!
-//! | what happened | reply | settled |
-//! | --- | --- | --- |
-//! | replied, and the broker confirmed the reply | the reply | ack |
-//! | the handler returned a status | the status | ack |
-//! | malformed, wrong content type, too large, too much metadata | `invalid_argument` | ack |
-//! | the reply, or the status, is over the limit | `resource_exhausted`, `may_have_run`; or the status without its words | ack |
-//! | the deadline had passed on arrival, or passed while it was handled | none: nobody waits | ack |
-//! | the handler took longer than it may | `deadline_exceeded` | ack |
-//! | the handler panicked; a `Once` call was begun three times, and nobody saw its end | `internal` | reject, not put back |
-//! | the caller has given up | none | ack |
-//! | an instance had it and did not settle it, and the method must not run twice | `unavailable`, `may_have_run` | ack |
-//! | the broker refused the reply: the caller's queue is full | lost | reject, not put back: again would be no better |
-//! | the reply's confirm did not come: its channel is lost, and the instance ends | | put back, by closing the channel |
-//! | one-way, and a status that allows a retry, returned before the last try | | after a pause, published again to the end of its queue with `tries` counted, then ack |
-//! | the same, and the broker refuses to take it again, or the instance stops during the pause | | put back |
-//! | the same, and the confirm of that did not come: the instance ends | | put back, by closing the channel |
-//! | one-way, and any other status, or the last try, or it may have run and must not again | | reject, not put back |
-//! | the instance stopped before the handler ended | | put back, by closing the channel |
-//! | the instance stopped before the handler began | | put back |
+//! What becomes of a delivery: `docs/wire.md` has the table. Each is settled once, by [`handle`]; what is left
+//! unsettled is put back when its channel closes.
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -32,7 +13,7 @@ use super::{
     cancels::Cancels,
     handler::{Endpoint, Failure},
     intake::Arrival,
-    one_way::{self, OneWay, OneWayRetries},
+    one_way::{self, OneWayRetries, RefusedMessage},
     progress::{self, ControlQueue, Wanted},
     settle::{Settle, Unsettled},
     skew::SkewLog,
@@ -114,7 +95,7 @@ pub(super) async fn handle(shared: Arc<Shared>, arrival: Arrival, replies: Publi
         }
         Ended::Refused(status) => {
             let properties = properties.as_deref().expect("a one-way message keeps them");
-            let message = OneWay { properties, head: &head, published: published.as_deref(), body: kept };
+            let message = RefusedMessage { properties, head: &head, published: published.as_deref(), body: kept };
             if let Some(settle) = one_way::refused(&shared, message, &status, &replies).await {
                 unsettled.settle(settle);
             }

@@ -160,8 +160,8 @@ impl Running {
         &self.instance
     }
 
-    /// Waits until the instance stopped by itself: its client was closed or has given the broker up, or a consumer could
-    /// not be made again.
+    /// Waits until the instance stopped by itself: its client was closed or has given the broker up, or a consumer
+    /// could not be made again.
     ///
     /// # Cancel safety
     ///
@@ -175,13 +175,13 @@ impl Running {
     }
 
     /// Stops in order: takes nothing new, lets handlers finish for `drain_timeout`, settles, closes the channels.
-    /// What has not finished by then goes back to the queues. Waits some seconds longer at most, for a broker that does
-    /// not answer.
+    /// What has not finished by then goes back to the queues. Waits 5 s longer at most, for a broker that does not
+    /// answer.
     ///
     /// # Cancel safety
     ///
-    /// Dropped before it returns, the instance stops at once, as if it were dropped: what its handlers have not finished
-    /// goes back to the queues.
+    /// Dropped before it returns, the instance stops at once, as if it were dropped: what its handlers have not
+    /// finished goes back to the queues.
     pub async fn shutdown(self) {
         let instance = &*self.instance;
         self.stop.shutdown.cancel();

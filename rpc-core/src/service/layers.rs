@@ -1,8 +1,8 @@
 //! Layers around the handlers of a service.
 //!
-//! From the outside in: settlement, the body's limit, deadline, cancellation and what is done when a handler panics; the
-//! layers; the store of replies, if the method is `Once`; and the handler. So a layer that hangs or panics is taken for
-//! a handler that does, and a caller whom a layer refuses has no call that is remembered.
+//! From the outside in: settlement, the body's limit, deadline, cancellation and what is done when a handler panics;
+//! the layers; the store of replies, if the method is `Once`; and the handler. So a layer that hangs or panics is taken
+//! for a handler that does, and a caller whom a layer refuses has no call that is remembered.
 
 use std::{
     fmt,
@@ -124,15 +124,15 @@ impl fmt::Debug for HandlerService {
 }
 
 impl<S: Send + Sync + 'static> super::Service<S> {
-    /// Puts a [`tower`] layer around the handlers of all methods, of those that are added later too: to trace, to count,
-    /// to ask who calls. The layer that is added last is the outermost. Handlers of what is published to exchanges pass
-    /// none.
+    /// Puts a [`tower`] layer around the handlers of all methods, of those that are added later too: to trace, to
+    /// count, to ask who calls. The layer that is added last is the outermost. Handlers of what is published to
+    /// exchanges pass none.
     ///
-    /// A layer is a part of the handler for all that the library promises: it is dropped at the deadline, what it returns
-    /// is settled as a handler's, and if it panics the request is answered `internal` and not tried again. Around a
-    /// `Once` method's handler it is outside of the store of replies: a repeat passes it, too, though not the handler,
-    /// and what it refuses is not remembered. What is no request that a handler could get (another content type, a body
-    /// over the limit) does not pass it.
+    /// A layer is a part of the handler for all that the library promises: it is dropped at the deadline, what it
+    /// returns is settled as a handler's, and if it panics the request is answered `internal` and not tried again.
+    /// Around a `Once` method's handler it is outside of the store of replies: a repeat passes it, too, though not the
+    /// handler, and what it refuses is not remembered. What is no request that a handler could get (another content
+    /// type, a body over the limit) does not pass it.
     ///
     /// ```
     /// use tower::{ServiceExt, layer::layer_fn, service_fn};
@@ -143,7 +143,10 @@ impl<S: Send + Sync + 'static> super::Service<S> {
     ///         service_fn(move |call: IncomingCall| {
     ///             let (handler, is_known) = (handler.clone(), call.metadata().get("token") == Some(token));
     ///             async move {
-    ///                 if is_known { handler.oneshot(call).await } else { Err(Status::permission_denied("who are you?")) }
+    ///                 if !is_known {
+    ///                     return Err(Status::permission_denied("who are you?"));
+    ///                 }
+    ///                 handler.oneshot(call).await
     ///             }
     ///         })
     ///     }))

@@ -65,8 +65,8 @@ where
     })
 }
 
-/// Requests that an instance had before and did not settle: it may be that one of them ended its process. They are begun
-/// one at a time, so that the start of another is not counted when it does so again.
+/// Requests that an instance had before and did not settle: it may be that one of them ended its process. They are
+/// begun one at a time, so that the start of another is not counted when it does so again.
 #[derive(Debug)]
 struct Suspects(Semaphore);
 

@@ -3,9 +3,9 @@
 //!
 //! A message is tried again by publishing it once more, to the end of its queue and with its tries counted in a header,
 //! and acking the delivery when that is confirmed. So the count outlives the instance (a classic queue only says
-//! `redelivered`), and a message that fails for long lets the others of its queue pass: it holds a place of the prefetch
-//! for the pause only. The price: messages tried again lose their order, and an instance that dies between the confirm
-//! and the ack leaves the message twice, under the same id.
+//! `redelivered`), and a message that fails for long lets the others of its queue pass: it holds a place of the
+//! prefetch for the pause only. The price: messages tried again lose their order, and an instance that dies between the
+//! confirm and the ack leaves the message twice, under the same id.
 
 use std::time::Duration;
 
@@ -49,8 +49,8 @@ impl OneWayRetries {
     }
 }
 
-/// A one-way message, as it came.
-pub(super) struct OneWay<'a> {
+/// A one-way message that its handler refused, as it came.
+pub(super) struct RefusedMessage<'a> {
     pub(super) properties: &'a BasicProperties,
     pub(super) head: &'a Head,
     /// If it was published to an exchange.
@@ -61,7 +61,7 @@ pub(super) struct OneWay<'a> {
 /// What becomes of a one-way message that its handler refused; none: it is left to another instance.
 pub(super) async fn refused(
     shared: &Shared,
-    message: OneWay<'_>,
+    message: RefusedMessage<'_>,
     status: &Status,
     publisher: &Publisher,
 ) -> Option<Settle> {
@@ -109,7 +109,7 @@ pub(super) async fn refused(
 /// The same message, for its own queue.
 fn once_more(
     shared: &Shared,
-    OneWay { properties, head, published, body }: OneWay<'_>,
+    RefusedMessage { properties, head, published, body }: RefusedMessage<'_>,
     tries: u32,
 ) -> (ShortString, BasicProperties, Bytes) {
     let queue = shared.endpoint.queue.name.as_str();

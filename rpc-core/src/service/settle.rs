@@ -1,7 +1,7 @@
 //! Settling deliveries: each once, and together where AMQP can.
 //!
-//! A delivery is settled by consuming its [`Unsettled`]. What has been settled since the last look goes to the broker as
-//! one `basic.ack` with `multiple`, as far as no earlier delivery is open.
+//! A delivery is settled by consuming its [`Unsettled`]. What has been settled since the last look goes to the broker
+//! as one `basic.ack` with `multiple`, as far as no earlier delivery is open.
 
 use std::collections::VecDeque;
 

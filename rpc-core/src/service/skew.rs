@@ -1,5 +1,5 @@
-//! A log line about callers whose clocks are wrong, now and then: their requests may end early, and somebody should know
-//! why.
+//! A log line about callers whose clocks are wrong, now and then: their requests may end early, and somebody should
+//! know why.
 
 use std::sync::{Mutex, PoisonError};
 

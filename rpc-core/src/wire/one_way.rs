@@ -18,8 +18,8 @@ use crate::{amqp::header_text, codec::Codec, exchange::Headers, trace::TraceCont
 /// The key that a message was first published with, when it is tried again.
 const ROUTING_KEY: &str = "routing-key";
 
-/// Whether a header has a meaning of its own, so that senders do not choose it: the contract's, those that make a broker
-/// send copies, and what begins with `x-`, which is the broker's.
+/// Whether a header has a meaning of its own, so that senders do not choose it: the contract's, those that make a
+/// broker send copies, and what begins with `x-`, which is the broker's.
 pub(crate) fn is_reserved(name: &str) -> bool {
     let is_contracts = matches!(
         name,

@@ -1,4 +1,5 @@
-//! A broker that blocks publishers, for want of memory (row 4 of the table of faults): nothing waits for ever, and what was given up is not done later.
+//! A broker that blocks publishers, for want of memory (row 4 of the table of faults): nothing waits for ever, and what
+//! was given up is not done later.
 
 use std::{
     sync::Arc,

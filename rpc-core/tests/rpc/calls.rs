@@ -1,11 +1,8 @@
 //! What a caller gets back.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
 };
 
 use bytes::Bytes;
@@ -14,7 +11,7 @@ use warren_rpc::{
     Status,
 };
 
-use super::harness::{Outer, Sum, SumRequest, Work, broker, client, stateless, within};
+use super::harness::{Sum, SumRequest, Work, broker, client, stateless};
 
 async fn sum(_: Arc<()>, _: Context, SumRequest { a, b }: SumRequest) -> Result<i64, Status> {
     a.checked_add(b).ok_or_else(|| Status::invalid_argument("the sum does not fit 64 bits"))
@@ -96,34 +93,4 @@ async fn a_handler_that_panics_is_answered_internal_once_and_the_next_call_works
     assert_eq!((status.code, status.message.as_str()), (Code::Internal, "the handler of test.work failed"));
     assert_eq!(client.call::<Work>(&14).await.unwrap(), "14");
     assert_eq!(started.load(Ordering::SeqCst), 2, "a request on which a handler panicked is not tried again");
-}
-
-#[tokio::test]
-async fn a_handler_calls_another_method_on_the_same_connection() {
-    let Some(broker) = broker("nested").await else { return };
-    let client = client(&broker.url).await;
-    let service = Service::new("test", "1.0.0", stateless())
-        .method::<Outer, _, _>(|_, context: Context, number| async move {
-            let inner = context.client().call::<Work>(&number).await;
-            inner.map(|reply| format!("outer {reply}")).map_err(|error| Status::internal(error.to_string()))
-        })
-        .method::<Work, _, _>(|_, _, number: u32| async move { Ok(format!("inner {number}")) });
-    let _running = service.serve(&client, ServeOptions::default()).await.unwrap();
-    assert_eq!(client.call::<Outer>(&4).await.unwrap(), "outer inner 4");
-}
-
-#[tokio::test]
-async fn a_cycle_into_a_busy_method_ends_at_its_deadline_and_the_error_names_it() {
-    let Some(broker) = broker("cycle").await else { return };
-    let client = client(&broker.url).await;
-    let service = Service::new("test", "1.0.0", stateless()).method::<Outer, _, _>(
-        |_, context: Context, number: u32| async move {
-            let again = context.client().call_with::<Outer>(&number, within(Duration::from_millis(300))).await;
-            Ok(again.unwrap_err().to_string())
-        },
-    );
-    let _running = service.serve(&client, ServeOptions::default()).await.unwrap();
-    let told = client.call::<Outer>(&1).await.unwrap();
-    let cycle = "it may wait for itself: test.outer > test.outer";
-    assert_eq!(told, format!("deadline_exceeded: no reply of test.outer in time: {cycle}"));
 }

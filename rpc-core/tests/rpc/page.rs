@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use warren_rpc::{
-    BODY_BYTES_MAX, CallOptions, ClientOptions, Codec, METADATA_BYTES_MAX, MemoryReplyStoreOptions, Metadata,
-    MethodOptions, NotifyOptions, OneWayRetries, PublishOptions, QUEUE_LENGTH_MAX, ReconnectOptions, RetryPolicy,
-    ServeOptions, SubscribeOptions,
+    BODY_BYTES_MAX, CallOptions, ClientOptions, Codec, METADATA_BYTES_MAX, MemoryReplyStoreOptions, Metadata, Method,
+    MethodOptions, NotifyOptions, OneWayRetries, PROGRESS_WINDOW_MAX, PublishOptions, QUEUE_LENGTH_MAX,
+    ReconnectOptions, RetryPolicy, ServeOptions, SubscribeOptions,
 };
+
+use super::harness::Work;
 
 const PAGE: &str = include_str!("../../../docs/rpc.md");
 
@@ -38,6 +40,10 @@ fn the_defaults_on_the_page_are_those_of_the_code() {
         ("RetryPolicy::attempts_max", retry.attempts_max.to_string()),
         ("RetryPolicy::pause", up_to_the_longest(retry.pause, retry.pause_max)),
         ("NotifyOptions::expires_after", or_none(NotifyOptions::default().expires_after)),
+        ("NotifyOptions::timeout", or_none(NotifyOptions::default().timeout)),
+        ("PublishOptions::timeout", or_none(PublishOptions::default().timeout)),
+        ("PROGRESS_WINDOW_MAX", PROGRESS_WINDOW_MAX.to_string()),
+        ("Method::HANDLING_MAX", or_none(<Work as Method>::HANDLING_MAX)),
         ("PublishOptions::expires_after", or_none(PublishOptions::default().expires_after)),
         ("SubscribeOptions::prefetch", subscribe.prefetch.to_string()),
         ("SubscribeOptions::length_max", subscribe.length_max.to_string()),
