@@ -45,7 +45,8 @@ pub(crate) struct Outbox {
     /// Bytes that are here or taken and not yet written. They are added under the lock, so that nobody takes what is
     /// not counted yet.
     unwritten: AtomicUsize,
-    /// Over this, no consumer of the connection is given anything: a client that does not read must not fill the memory.
+    /// Over this, no consumer of the connection is given anything: a client that does not read must not fill the
+    /// memory.
     limit: usize,
     /// A consumer was passed over because of the limit: the task has to call for deliveries when it has written enough.
     starved: AtomicBool,

@@ -1,7 +1,7 @@
 //! The Debian packages that parts of Warren need: RabbitMQ, compilers, the sandbox's tools.
 //!
-//! [`ensure`] installs what is missing if it may (root, on Debian), and otherwise says which one command would. A program then ends with
-//! [`Missing::EXIT_CODE`]; a test says [`skip_test`].
+//! [`ensure`] installs what is missing if it may (root, on Debian), and otherwise says which one command would. A
+//! program then ends with [`Missing::EXIT_CODE`]; a test says [`skip_test`].
 
 mod apt;
 mod skip;
@@ -53,13 +53,14 @@ fn not_in_list<'p>(packages: &[&'p str], listed: &str) -> Vec<&'p str> {
     packages.iter().copied().filter(|package| !installed.contains(package)).collect()
 }
 
-/// Makes sure that `packages` are installed. As root on Debian it prints and runs the one `apt-get install` command, both to standard error
-/// (with `apt-get update` first when this machine has no package lists, or old ones). No service is started by it where there is no init
-/// system. It blocks, for a minute or more if there is something to install.
+/// Makes sure that `packages` are installed. As root on Debian it prints and runs the one `apt-get install` command,
+/// both to standard error (with `apt-get update` first when this machine has no package lists, or old ones). No service
+/// is started by it where there is no init system. It blocks, for a minute or more if there is something to install.
 ///
 /// # Errors
 ///
-/// [`Missing`], whose text holds the command to type, if something is missing and this is not root, not Debian, or the installation failed.
+/// [`Missing`], whose text holds the command to type, if something is missing and this is not root, not Debian, or the
+/// installation failed.
 pub fn ensure(packages: &[&str]) -> Result<(), Missing> {
     let absent = missing(packages);
     if absent.is_empty() {
@@ -94,7 +95,8 @@ mod tests {
         let missing = Missing { packages: vec!["gcc".into(), "g++".into()], reason: "only root can".into() };
         assert_eq!(
             missing.to_string(),
-            "missing Debian packages: gcc g++\nonly root can; install them with:\n  apt-get install -y --no-install-recommends gcc g++"
+            "missing Debian packages: gcc g++\nonly root can; install them with:\n  \
+             apt-get install -y --no-install-recommends gcc g++"
         );
     }
 }

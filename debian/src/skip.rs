@@ -3,12 +3,12 @@
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 
-/// The environment variable that names the file in which skipped tests are listed. `cargo xtask test` sets it, counts the lines, and fails
-/// for each of them when `CI=true`.
+/// The environment variable that names the file in which skipped tests are listed. `cargo xtask test` sets it, counts
+/// the lines, and fails for each of them when `CI=true`.
 pub const SKIPPED_FILE: &str = "WARREN_SKIPPED";
 
-/// Reports that the test which calls this cannot run here and why: on standard output, and as a line in the file that `WARREN_SKIPPED`
-/// names. The test then returns.
+/// Reports that the test which calls this cannot run here and why: on standard output, and as a line in the file that
+/// `WARREN_SKIPPED` names. The test then returns.
 ///
 /// ```no_run
 /// fn a_c_program_is_compiled() {

@@ -2,7 +2,8 @@
 //!
 //! [`broker`]: the embedded broker beside RabbitMQ. [`rpc`]: calls beside lapin by hand and other libraries. What every
 //! benchmark needs: [`build`] (release programs), [`peers`] (where those of others are), [`program`] (running them),
-//! [`series`] (medians), [`number`], [`table`], [`chart`] and [`page`] (saying it), [`machine`] (where it was measured).
+//! [`series`] (medians), [`number`], [`table`], [`chart`] and [`page`] (saying it), [`machine`] (where it was
+//! measured).
 
 mod broker;
 mod build;

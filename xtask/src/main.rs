@@ -1,7 +1,7 @@
 //! What a maintainer runs: `cargo xtask COMMAND`. One module a command.
 //!
-//! `test` is everything that must pass; `bench` measures what was promised; `storm` breaks what can break; `broker` is a RabbitMQ to try things
-//! against.
+//! `test` is everything that must pass; `bench` measures what was promised; `storm` breaks what can break; `broker` is
+//! a RabbitMQ to try things against.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for a terminal")]
 
 mod bench;

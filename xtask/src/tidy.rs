@@ -1,12 +1,13 @@
 //! `tidy`: the rules of style that a program can check.
 //!
-//! - a Rust file has at most 400 lines, a function at most 60;
+//! - a Rust file has at most 400 lines of at most 120 columns, a function at most 60;
 //! - a library's public async functions say `# Cancel safety`, and `# Errors` if they can fail;
 //! - no file names an absolute path of the machine that it was written on;
 //! - only `warren-rpc` depends on lapin (tests aside);
 //! - messages stand only in `proto`, SQL only in a service's store;
 //! - every crate takes the workspace's lints.
 
+mod columns;
 mod functions;
 mod headings;
 mod manifests;
@@ -51,6 +52,7 @@ fn violations(source: &Source, own_paths: &[String]) -> Vec<String> {
         if lines > FILE_LINES_MAX {
             found.push(format!("{}: {lines} lines, at most {FILE_LINES_MAX} are allowed", source.path.display()));
         }
+        found.extend(columns::violations(source));
         found.extend(functions::violations(source));
         found.extend(headings::violations(source));
         found.extend(places::violations(source));

@@ -31,7 +31,8 @@ impl Confirms {
         tag
     }
 
-    /// Publish `tag` is accepted. Says what has to be sent before the run can go on: nothing, as long as tags follow each other.
+    /// Publish `tag` is accepted. Says what has to be sent before the run can go on: nothing, as long as tags follow
+    /// each other.
     pub(crate) fn accept(&mut self, tag: u64) -> Option<Confirm> {
         match &mut self.run {
             Some((_, last)) if *last + 1 == tag && !self.gap => {

@@ -161,8 +161,8 @@ mod tests {
             found.sort_unstable();
             let key: Vec<&[u8]> = words(key.as_bytes()).collect();
             let matching = |pattern: &String| defined(&words(pattern.as_bytes()).collect::<Vec<_>>(), &key);
-            let expected: Vec<usize> =
-                patterns.iter().enumerate().filter(|(_, pattern)| matching(pattern)).map(|(number, _)| number).collect();
+            let expected = patterns.iter().enumerate().filter(|(_, pattern)| matching(pattern));
+            let expected: Vec<usize> = expected.map(|(number, _)| number).collect();
             prop_assert_eq!(found, expected);
         }
     }

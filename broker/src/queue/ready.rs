@@ -156,7 +156,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_comes_back_stands_where_it_stood(taken in 0usize..20, order in proptest::collection::vec(any::<u16>(), 20)) {
+        fn what_comes_back_stands_where_it_stood(
+            taken in 0usize..20,
+            order in proptest::collection::vec(any::<u16>(), 20),
+        ) {
             let mut ready = Ready::new(0, false);
             (0..20).for_each(|sequence| ready.push(entry(sequence, 0)));
             let mut out: Vec<Entry> = (0..taken).filter_map(|_| ready.pop()).collect();

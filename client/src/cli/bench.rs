@@ -21,7 +21,8 @@ pub(crate) struct Echo {
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) inflight: u16,
     /// Bytes in a request, and in its reply.
-    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(..=1_000_000), value_name = "BYTES")]
+    #[arg(long, default_value_t = 256, value_name = "BYTES")]
+    #[arg(value_parser = clap::value_parser!(u32).range(..=1_000_000))]
     pub(crate) payload: u32,
     /// Unsettled requests that an instance holds at a time.
     #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..))]

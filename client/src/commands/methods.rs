@@ -8,7 +8,14 @@ use crate::{failure::Failure, output::Output};
 pub(crate) fn run(output: Output) -> Result<(), Failure> {
     let methods: Vec<_> = registry::methods()
         .iter()
-        .map(|method| json!({"method": method.name, "service": method.service, "summary": method.summary, "example": method.example}))
+        .map(|method| {
+            json!({
+                "method": method.name,
+                "service": method.service,
+                "summary": method.summary,
+                "example": method.example,
+            })
+        })
         .collect();
     output.value(&methods)
 }

@@ -66,8 +66,8 @@ fn a_boards_mistakes_are_told_with_their_place() {
     let platform = Platform::shared();
     let board = |runs: &str| {
         let text = format!(
-            r#"{{"rules": {{"kind": "icpc", "penalty_minutes": 20, "penalize_compile_errors": false}}, "duration_ms": 18000000,
-            "freeze_ms": null, "audience": "jury", "problems": [{{"id": "A", "points": 100}}],
+            r#"{{"rules": {{"kind": "icpc", "penalty_minutes": 20, "penalize_compile_errors": false}},
+            "duration_ms": 18000000, "freeze_ms": null, "audience": "jury", "problems": [{{"id": "A", "points": 100}}],
             "contestants": [{{"id": "t1", "name": "Team"}}], "runs": [{runs}]}}"#
         );
         platform.file("board.json", text.as_bytes())

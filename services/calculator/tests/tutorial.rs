@@ -1,5 +1,5 @@
-//! The tutorial's own Python client, unchanged, against the service. It connects to localhost:5672, whatever else may run there: so the
-//! test runs itself again in a network namespace, where nothing does.
+//! The tutorial's own Python client, unchanged, against the service. It connects to localhost:5672, whatever else may
+//! run there: so the test runs itself again in a network namespace, where nothing does.
 #![allow(clippy::unwrap_used, reason = "tests, and what they share")]
 
 use std::{

@@ -1,5 +1,5 @@
-//! What Warren's services share: what an id is, digests, instants, SQLite stores with their errors, and what they remember of
-//! calls.
+//! What Warren's services share: what an id is, digests, instants, SQLite stores with their errors, and what they
+//! remember of calls.
 
 pub mod clock;
 pub mod digest;

@@ -53,7 +53,8 @@ fn drawn(bar: &Bar, top: f64, scale: f64) -> String {
     let mut text = String::new();
     writeln!(
         text,
-        r##"<text x="{label_x}" y="{baseline}" font-size="14" font-weight="{weight}" text-anchor="end" fill="#222">{label}</text>
+        r##"<text x="{label_x}" y="{baseline}" font-size="14" font-weight="{weight}" text-anchor="end"
+ fill="#222">{label}</text>
 <rect x="{LABELS_WIDTH}" y="{top}" width="{width:.1}" height="{BAR_HEIGHT}" fill="{fill}"/>
 <path d="M{least:.1} {middle}H{most:.1}M{least:.1} {}v8M{most:.1} {}v8" stroke="#222" stroke-width="1.5"/>
 <text x="{figure_x:.1}" y="{baseline}" font-size="14" font-weight="{weight}" fill="#222">{figure}</text>"##,

@@ -1,8 +1,9 @@
 //! `cargo xtask bench rpc`: what calls must reach, on a RabbitMQ of its own, beside lapin by hand and other libraries.
 //!
-//! Each part measures in turn, ours and then each peer, as often as `--runs` says; a row shows the median, and the least
-//! and most. What is compared makes the same calls: `warren bench echo` and the peers' programs have client and server
-//! in one process and print the same line of JSON. The memory of a client is measured by `rpc-core/examples/memory`.
+//! Each part measures in turn, ours and then each peer, as often as `--runs` says; a row shows the median, and the
+//! least and most. What is compared makes the same calls: `warren bench echo` and the peers' programs have client and
+//! server in one process and print the same line of JSON. The memory of a client is measured by
+//! `rpc-core/examples/memory`.
 
 mod alone;
 mod compare;
@@ -65,7 +66,7 @@ enum Part {
     /// Memory of a client with 10,000 calls in flight, and after them
     InFlight,
     /// Memory of a client over a million calls
-    Million,
+    Many,
 }
 
 /// What every part needs.
@@ -118,7 +119,7 @@ impl Bench {
             Part::Once => once::measure(self)?,
             Part::Instances => instances::measure(self)?,
             Part::InFlight => in_flight::measure(self)?,
-            Part::Million => many::measure(self)?,
+            Part::Many => many::measure(self)?,
         };
         measured.rows.extend(rows);
         Ok(())

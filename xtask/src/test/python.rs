@@ -1,4 +1,5 @@
-//! The Python of the tests that call services as a Python program would: `target/venv`, with the packages of `requirements.txt`.
+//! The Python of the tests that call services as a Python program would: `target/venv`, with the packages of
+//! `requirements.txt`.
 
 use std::fs;
 use std::path::PathBuf;

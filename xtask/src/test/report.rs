@@ -44,7 +44,8 @@ impl Report {
         result.ok()
     }
 
-    /// Prints the summary. With `skips_fail`, a step or a test that was skipped is a failure; a test left for `--long` is none.
+    /// Prints the summary. With `skips_fail`, a step or a test that was skipped is a failure; a test left for `--long`
+    /// is none.
     pub(crate) fn finish(&self, tally: &Tally, skips_fail: bool) -> ExitCode {
         println!("\nsummary");
         for (name, outcome, took) in &self.steps {

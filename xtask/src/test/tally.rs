@@ -25,7 +25,8 @@ impl Tally {
         }
     }
 
-    /// `N passed, N failed, N skipped`: those that skipped themselves are no passes, those left for `--long` are skipped.
+    /// `N passed, N failed, N skipped`: those that skipped themselves are no passes, those left for `--long` are
+    /// skipped.
     pub(crate) fn line(&self) -> String {
         let passed = self.passed.saturating_sub(self.skipped.len());
         format!("{passed} passed, {} failed, {} skipped", self.failed, self.skipped.len() + self.ignored)

@@ -47,8 +47,8 @@ impl Calls {
         format!("storm-{}-{number}", self.seed)
     }
 
-    /// Makes the calls, spread evenly over the time, and returns when all have ended; or, if some do not, a second after
-    /// the last one's deadline.
+    /// Makes the calls, spread evenly over the time, and returns when all have ended; or, if some do not, a second
+    /// after the last one's deadline.
     pub(crate) async fn make(self: &Arc<Self>, client: &Client, spread_over: Duration) {
         let (begun, count) = (Instant::now(), u32::try_from(self.ends.len()).unwrap_or(u32::MAX));
         let mut running = JoinSet::new();

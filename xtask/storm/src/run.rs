@@ -16,8 +16,8 @@ use crate::{
     target::{Held, Target},
 };
 
-/// The part of the calls that are made at once before the storm: as many as may wait together for a broker that is away.
-/// Buffers grow to what was in flight, and keep their size; what else grows is a leak.
+/// The part of the calls that are made at once before the storm: as many as may wait together for a broker that is
+/// away. Buffers grow to what was in flight, and keep their size; what else grows is a leak.
 const WARM_UP: usize = 2;
 
 /// Longest until queues are empty after the last call: their requests expire with their calls.
