@@ -14,6 +14,9 @@ use serde::{Serialize, de::DeserializeOwned};
 /// Deepest nesting that is read. `rmp-serde`'s own default of 1,024 overflows a 2 MiB stack in a debug build.
 const DEPTH_MAX: usize = 32;
 
+/// Room for most bodies: a larger one is moved as it grows.
+const COMMON_BODY_BYTES: usize = 512;
+
 /// The form of a body; `content_type` on the wire.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Codec {
@@ -47,11 +50,14 @@ impl Codec {
     ///
     /// If the value's own `Serialize` fails, or it has a map whose keys this form cannot have.
     pub fn encode<T: Serialize + ?Sized>(self, value: &T) -> Result<Bytes, EncodeError> {
+        let mut body = Vec::with_capacity(COMMON_BODY_BYTES);
         match self {
-            Self::Msgpack => rmp_serde::to_vec_named(value).map_err(|error| EncodeError(error.to_string())),
-            Self::Json => serde_json::to_vec(value).map_err(|error| EncodeError(error.to_string())),
+            Self::Msgpack => {
+                rmp_serde::encode::write_named(&mut body, value).map_err(|error| EncodeError(error.to_string()))?;
+            }
+            Self::Json => serde_json::to_writer(&mut body, value).map_err(|error| EncodeError(error.to_string()))?,
         }
-        .map(Bytes::from)
+        Ok(body.into())
     }
 
     /// Reads a value that takes the whole of `body`.

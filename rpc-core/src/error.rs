@@ -269,6 +269,13 @@ pub enum SubscribeError {
     },
 }
 
+impl SubscribeError {
+    /// What the broker said, if it was asked.
+    pub(crate) fn blamed(&self) -> Option<&BrokerError> {
+        if let Self::Declare { source, .. } = self { Some(source) } else { None }
+    }
+}
+
 /// Why an instance cannot start, or stopped by itself.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -305,6 +312,13 @@ pub enum ServeError {
     /// queues.
     #[error("the connection to the broker was lost")]
     ConnectionLost,
+}
+
+impl ServeError {
+    /// What the broker said, if it was asked.
+    pub(crate) fn blamed(&self) -> Option<&BrokerError> {
+        if let Self::Declare { source, .. } = self { Some(source) } else { None }
+    }
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use crate::{
     exchange::Headers,
     status::{BadFields, MayHaveRun, RetryAfter, Status},
     trace::TraceContext,
-    wire::{Answer, Head, Published, cancelled_until, retry_properties},
+    wire::{self, Answer, Head, Progress, Published, cancelled_until, retry_properties},
 };
 use said::{Body, Properties};
 
@@ -94,6 +94,7 @@ fn replies(go: Go) {
         let properties = properties.build();
         for body in [body.msgpack(), body.json()] {
             let came_bytes = body.len() + said::bytes(&properties);
+            bounded(came_bytes, "progress", || drop(Progress::read(&properties, body.clone())));
             bounded(came_bytes, "an answer", || {
                 let Err(status) = Answer::read(&properties, body).into_result() else { return };
                 let _ = (status.retry(), status.may_have_run(), status.detail::<MayHaveRun>());
@@ -110,6 +111,7 @@ fn heads(go: Go) {
     run!(go, Properties, |properties: &Properties| {
         let properties = properties.build();
         bounded(said::bytes(&properties), "a head", || {
+            let _ = (wire::credit(&properties), wire::run_number(&properties));
             let head = Head::read(&properties);
             let headers = properties.headers().as_ref().map(Headers::read).unwrap_or_default();
             let published = Published { routing_key: "a.key".to_owned(), headers };

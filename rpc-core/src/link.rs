@@ -31,7 +31,7 @@ use crate::{
     pending::PendingCalls,
     progress::{Readers, Runs},
     publisher::{
-        Publisher, Returned,
+        Ends, Publisher, Returned,
         lanes::{Destination, Lanes, NotConfirmed},
     },
     wire::{Answer, Origin},
@@ -58,8 +58,7 @@ pub(crate) struct Link {
     lanes: Lanes,
     /// What is to be published before the connection closes.
     last_words: TaskTracker,
-    /// Fires when something on this connection is broken in a way that only a new one mends.
-    broken: CancellationToken,
+    ends: Ends,
     /// Fires when the connection is not to be used any more.
     lost: CancellationToken,
     /// Why the broker blocks publishers, while it does.
@@ -90,9 +89,9 @@ impl Link {
         let readers = Arc::new(Readers::default());
         let waiting = Waiting { pending: Arc::clone(&pending), readers: Arc::clone(&readers) };
         connection.io().spawn(replies::read(waiting, consumer, ended));
-        let broken = CancellationToken::new();
+        let ends = Ends { failed: CancellationToken::new(), closed: CancellationToken::new() };
         let app_id = greeting.app_id.clone();
-        let requests = Publisher::start(connection.confirming_channel().await?, app_id.clone(), broken.clone(), {
+        let requests = Publisher::start(connection.confirming_channel().await?, app_id.clone(), ends.clone(), {
             let pending = Arc::clone(&pending);
             move |returned| on_return(&pending, &returned)
         });
@@ -108,7 +107,7 @@ impl Link {
             replies: OnceCell::new(),
             lanes: Lanes::new(),
             last_words: TaskTracker::new(),
-            broken,
+            ends,
             lost: CancellationToken::new(),
             blocked: watch::Sender::new(None),
             lost_replies,
@@ -127,7 +126,7 @@ impl Link {
         let open = async || {
             let channel = self.connection.confirming_channel().await?;
             let (lost_replies, runs) = (Arc::clone(&self.lost_replies), Arc::clone(&self.runs));
-            Ok(Publisher::start(channel, self.app_id.clone(), self.broken.clone(), move |returned| {
+            Ok(Publisher::start(channel, self.app_id.clone(), self.ends.clone(), move |returned| {
                 if returned.correlation_id.as_deref().is_some_and(|id| runs.caller_is_gone(id)) {
                     return;
                 }
@@ -145,7 +144,7 @@ impl Link {
 
     /// Makes way for a new connection: something of this one is lost.
     pub(crate) fn give_up(&self) {
-        self.broken.cancel();
+        self.ends.failed.cancel();
     }
 
     /// Waits until the connection is not to be used any more.
@@ -206,6 +205,7 @@ impl Link {
         self.last_words.close();
         let _ = tokio::time::timeout(LAST_WORDS_TIMEOUT, self.last_words.wait()).await;
         self.connection.close().await;
+        self.ends.closed.cancel();
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, AtomicU64, Ordering},
+    atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
 };
 
 use dashmap::DashMap;
@@ -11,6 +11,9 @@ use uuid::Uuid;
 
 use crate::error::{BrokerError, CallError};
 
+/// Pending attempts for which the map keeps room when there are none.
+const KEPT: usize = 1024;
+
 /// The pending attempts of one connection. Every entry is removed once: by its reply, its failure, or its drop.
 #[derive(Debug)]
 pub(crate) struct PendingCalls<T> {
@@ -18,6 +21,10 @@ pub(crate) struct PendingCalls<T> {
     prefix: String,
     next: AtomicU64,
     calls: DashMap<u64, oneshot::Sender<Result<T, CallError>>>,
+    /// How many there are.
+    live: AtomicUsize,
+    /// Whether there were more than [`KEPT`] since the map was empty.
+    has_grown: AtomicBool,
     closed: AtomicBool,
 }
 
@@ -37,6 +44,8 @@ impl<T> PendingCalls<T> {
             prefix: format!("{random:016x}."),
             next: AtomicU64::new(0),
             calls: DashMap::new(),
+            live: AtomicUsize::new(0),
+            has_grown: AtomicBool::new(false),
             closed: AtomicBool::new(false),
         })
     }
@@ -52,6 +61,9 @@ impl<T> PendingCalls<T> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let call = PendingCall { number, outcome, calls: Arc::clone(self) };
         self.calls.insert(number, outcome_tx);
+        if self.live.fetch_add(1, Ordering::Relaxed) >= KEPT {
+            self.has_grown.store(true, Ordering::Relaxed);
+        }
         // After the insert: a `close` that ran before it has not seen this entry.
         if self.closed.load(Ordering::SeqCst) {
             return Err(CallError::ConnectionLost { source: None });
@@ -100,7 +112,12 @@ impl<T> PendingCall<T> {
 
 impl<T> Drop for PendingCall<T> {
     fn drop(&mut self) {
-        self.calls.calls.remove(&self.number);
+        let PendingCalls { calls, live, has_grown, .. } = &*self.calls;
+        calls.remove(&self.number);
+        let is_last = live.fetch_sub(1, Ordering::Relaxed) == 1;
+        if is_last && has_grown.swap(false, Ordering::Relaxed) {
+            calls.shrink_to_fit();
+        }
     }
 }
 
@@ -139,6 +156,15 @@ mod tests {
         assert!(!calls.contains(number));
         assert_eq!(calls.calls.len(), 0);
         assert!(!calls.end(number, Ok(())), "a late reply finds nobody");
+    }
+
+    #[test]
+    fn what_many_calls_took_is_given_back_after_them() {
+        let calls = PendingCalls::<()>::new();
+        let many: Vec<_> = (0..KEPT * 8).map(|_| calls.begin().unwrap()).collect();
+        assert!(calls.calls.capacity() >= many.len());
+        drop(many);
+        assert!(calls.calls.capacity() < KEPT, "{}", calls.calls.capacity());
     }
 
     #[tokio::test]

@@ -25,7 +25,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::receipt::Receipt;
-use self::unconfirmed::{Boxes, Unwritten};
+use self::unconfirmed::{Boxes, Unconfirmed, Unwritten};
 use crate::{
     amqp::{self, Channel},
     error::{BrokerError, PublishError},
@@ -36,14 +36,14 @@ use crate::{
 const BATCH: usize = 64;
 
 /// Most messages that lapin has to write; more wait where they can still be taken back.
-const UNWRITTEN_MAX: usize = 256;
+const UNWRITTEN_MAX: usize = 80;
 
 /// Most messages that wait to be written; publishing waits when there are more.
 const QUEUED_MAX: usize = 1024;
 
-/// Most messages that are written and not confirmed; writing waits when there are more. Far more than a healthy broker
-/// leaves open, which confirms within milliseconds.
-const UNCONFIRMED_MAX: usize = 16_384;
+/// Most messages that are written and not confirmed; writing waits when there are more. More than a healthy broker
+/// leaves open, which confirms within milliseconds; lapin's tables of them never shrink.
+const UNCONFIRMED_MAX: usize = 2048;
 
 /// A message on its way out.
 pub(crate) struct Outgoing {
@@ -62,6 +62,16 @@ pub(crate) struct Publisher {
     outgoing: mpsc::Sender<Outgoing>,
 }
 
+/// How a publisher's channel ends.
+#[derive(Clone, Debug)]
+pub(crate) struct Ends {
+    /// Fired when a message could not be published: the channel is closed, and nothing will pass it any more. The
+    /// broker can close a channel and keep the connection, so whoever stands on this one must look.
+    pub(crate) failed: CancellationToken,
+    /// Fires when the connection is closed.
+    pub(crate) closed: CancellationToken,
+}
+
 /// A message that no queue took.
 #[derive(Debug)]
 pub(crate) struct Returned {
@@ -73,17 +83,15 @@ pub(crate) struct Returned {
 
 impl Publisher {
     /// Starts publishing on a channel in confirm mode. `on_return` is called for each message that came back.
-    /// `failed` is fired when a message could not be published: the channel is closed, and nothing will pass it any
-    /// more. The broker can close a channel and keep the connection, so whoever stands on this one must look.
     pub(crate) fn start(
         channel: Channel,
         app_id: ShortString,
-        failed: CancellationToken,
+        ends: Ends,
         on_return: impl Fn(Returned) + Send + 'static,
     ) -> Self {
         let (outgoing, outgoing_rx) = mpsc::channel(QUEUED_MAX);
         let io = channel.io().clone();
-        io.spawn(publish_all((channel, app_id), outgoing_rx, on_return, failed));
+        io.spawn(publish_all((channel, app_id), outgoing_rx, on_return, ends));
         Self { outgoing }
     }
 
@@ -128,7 +136,7 @@ async fn publish_all(
     (channel, app_id): (Channel, ShortString),
     mut outgoing: mpsc::Receiver<Outgoing>,
     on_return: impl Fn(Returned),
-    failed: CancellationToken,
+    ends: Ends,
 ) {
     let channel = Arc::new(channel);
     let (unwritten, mut boxes) = (Unwritten::default(), Boxes::default());
@@ -140,10 +148,12 @@ async fn publish_all(
         let room = room.min(UNWRITTEN_MAX.saturating_sub(unwritten.count())).min(BATCH);
         tokio::select! {
             biased;
+            // lapin may never say what became of a message that the connection's close has overtaken.
+            () = ends.closed.cancelled() => break,
             Some(concluded) = unconfirmed.next() => {
                 let (receipt, confirmation, emptied) = concluded;
                 boxes.put_back(emptied);
-                conclude(receipt, confirmation, &on_return, &failed);
+                conclude(receipt, confirmation, &on_return, &ends.failed);
             }
             taken = outgoing.recv_many(&mut batch, room), if open && room > 0 => {
                 open = taken > 0;
@@ -155,6 +165,11 @@ async fn publish_all(
             else => break,
         }
     }
+    outgoing.close();
+    while let Ok(message) = outgoing.try_recv() {
+        message.receipt.lost(&closed());
+    }
+    unconfirmed.into_iter().filter_map(Unconfirmed::give_up).for_each(|receipt| receipt.lost(&closed()));
     let io = channel.io().clone();
     io.spawn_in_tokio(async move { amqp::close_channel(&channel).await });
 }

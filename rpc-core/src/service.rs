@@ -72,16 +72,10 @@ impl Default for ServeOptions {
 }
 
 /// How one method is served.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct MethodOptions {
-    /// In place of [`ServeOptions::prefetch`]. 0 counts as 1. Default: 1.
-    pub prefetch: u16,
-}
-
-impl Default for MethodOptions {
-    fn default() -> Self {
-        Self { prefetch: 1 }
-    }
+    /// In place of [`ServeOptions::prefetch`]. 0 counts as 1. Default: none, as that says.
+    pub prefetch: Option<u16>,
 }
 
 type Background<S> = Arc<dyn Fn(Client, CancellationToken, Arc<S>) -> BoxFuture<'static, ()> + Send + Sync>;
@@ -155,7 +149,7 @@ impl<S: Send + Sync + 'static> Service<S> {
         H: Fn(Arc<S>, Context, M::Request) -> F + Send + Sync + 'static,
         F: Future<Output = Result<M::Reply, Status>> + Send + 'static,
     {
-        self.erased::<M, H, F>(Some(options.prefetch), handler)
+        self.erased::<M, H, F>(options.prefetch, handler)
     }
 
     /// Serves a method whose work is done once, whatever is killed and however often its request comes
@@ -181,7 +175,7 @@ impl<S: Send + Sync + 'static> Service<S> {
         const { assert!(matches!(M::EFFECT, Effect::Once), "`once` is for methods whose EFFECT is Once") };
         let state = Arc::clone(&self.state);
         let handler = once::erase::<S, R, M::Request, M::Reply, H, F>(M::NAME, state, store, handler);
-        self.endpoint::<M>(Some(options.prefetch), handler)
+        self.endpoint::<M>(options.prefetch, handler)
     }
 
     /// Serves a method whose handler says how far it is, to callers that
@@ -220,7 +214,7 @@ impl<S: Send + Sync + 'static> Service<S> {
         H: Fn(Arc<S>, Context, M::Request, ProgressSender<M::Progress>) -> F + Send + Sync + 'static,
         F: Future<Output = Result<M::Reply, Status>> + Send + 'static,
     {
-        self.erased_progressive::<M, H, F>(Some(options.prefetch), handler)
+        self.erased_progressive::<M, H, F>(options.prefetch, handler)
     }
 
     fn erased_progressive<M, H, F>(self, prefetch: Option<u16>, handler: H) -> Self

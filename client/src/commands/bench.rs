@@ -17,7 +17,9 @@ use warren_proto::{
     Blob,
     bench::{Echo, EchoOnce},
 };
-use warren_rpc::{CallError, Context, Method, MethodOptions, Running, ServeOptions, Service, Status};
+use warren_rpc::{
+    CallError, CallOptions, Client, Context, Method, MethodOptions, Running, ServeOptions, Service, Status,
+};
 
 use super::Session;
 use crate::{
@@ -45,30 +47,32 @@ struct Measured {
 
 pub(super) async fn run(session: &Session, bench: &Bench) -> Result<(), Failure> {
     let Bench::Echo(echo) = bench;
+    let (work, options) = (echo.work, MethodOptions { prefetch: Some(echo.prefetch) });
     let measured = if echo.once {
         let directory = tempfile::tempdir().map_err(|error| Failure::internal(format!("a directory: {error}")))?;
         let path = directory.path().join("replies.db");
         let replies = SqliteReplies::alone(&path, RepliesOptions::default()).await;
         let replies = Arc::new(replies.map_err(|error| Failure::internal(error.to_string()))?);
-        let work = echo.work;
         let handler = move |_: Arc<()>, _: Context, transaction: ReplyTransaction, blob: Blob| async move {
-            tokio::time::sleep(work).await;
+            wait(work).await;
             Ok((blob, transaction))
         };
-        let options = MethodOptions { prefetch: echo.prefetch };
         measure::<EchoOnce>(session, echo, service().once::<EchoOnce, _, _, _>(options, replies, handler)).await
     } else {
-        let work = echo.work;
-        let options = MethodOptions { prefetch: echo.prefetch };
         let handler = move |_: Arc<()>, _: Context, blob: Blob| async move {
-            if !work.is_zero() {
-                tokio::time::sleep(work).await;
-            }
+            wait(work).await;
             Ok::<_, Status>(blob)
         };
         measure::<Echo>(session, echo, service().method_with::<Echo, _, _>(options, handler)).await
     };
     session.output.value(&measured?)
+}
+
+/// Waits, unless it is for no time: tokio's timer would round that up.
+async fn wait(time: Duration) {
+    if !time.is_zero() {
+        tokio::time::sleep(time).await;
+    }
 }
 
 fn service() -> Service<()> {
@@ -85,9 +89,15 @@ where
         let instance = service.serve(&session.client, ServeOptions::default()).await;
         running.push(instance.map_err(|error| Failure::internal(error.to_string()))?);
     }
-    pass::<M>(session, echo, echo.calls.div_ceil(10)).await?;
+    let load = Load {
+        client: session.client.clone(),
+        options: session.options(),
+        inflight: echo.inflight.into(),
+        request: Blob::from(vec![b'x'; echo.payload as usize]),
+    };
+    load.clone().pass::<M>(echo.calls.div_ceil(10)).await?;
     let (cpu, begun) = (cpu_time(), Instant::now());
-    let latencies = pass::<M>(session, echo, echo.calls).await?;
+    let latencies = load.pass::<M>(echo.calls).await?;
     let (wall, cpu) = (begun.elapsed(), cpu_time().saturating_sub(cpu));
     for instance in running {
         instance.shutdown().await;
@@ -106,28 +116,45 @@ where
     })
 }
 
-/// Makes the calls; how long each took, in microseconds.
-async fn pass<M>(session: &Session, echo: &cli::Echo, calls: u64) -> Result<Histogram<u64>, Failure>
-where
-    M: Method<Request = Blob, Reply = Blob>,
-{
-    let mut latencies =
-        Histogram::new_with_max(LATENCY_MAX_US, 3).map_err(|error| Failure::internal(error.to_string()))?;
-    let request = Blob::from(vec![b'x'; echo.payload as usize]);
-    let call = async || -> Result<Duration, CallError> {
+/// What calls.
+#[derive(Clone)]
+struct Load {
+    client: Client,
+    options: CallOptions,
+    inflight: usize,
+    request: Blob,
+}
+
+impl Load {
+    /// Makes the calls, in a task as callers have it; how long each took, in microseconds.
+    async fn pass<M>(self, calls: u64) -> Result<Histogram<u64>, Failure>
+    where
+        M: Method<Request = Blob, Reply = Blob>,
+    {
+        let calling = tokio::spawn(async move {
+            let mut latencies = Histogram::new_with_max(LATENCY_MAX_US, 3).map_err(|error| error.to_string())?;
+            let mut answers = stream::iter(0..calls).map(|_| self.call::<M>()).buffer_unordered(self.inflight);
+            while let Some(took) = answers.next().await {
+                let took = took.map_err(|error| error.to_string())?;
+                latencies.saturating_record(u64::try_from(took.as_micros()).unwrap_or(LATENCY_MAX_US));
+            }
+            Ok::<_, String>(latencies)
+        });
+        calling.await.map_err(|error| error.to_string()).flatten().map_err(Failure::internal)
+    }
+
+    async fn call<M>(&self) -> Result<Duration, CallError>
+    where
+        M: Method<Request = Blob, Reply = Blob>,
+    {
         let begun = Instant::now();
-        let reply = session.client.call_with::<M>(&request, session.options()).await?;
-        if reply.len() == request.len() {
+        let reply = self.client.call_with::<M>(&self.request, self.options.clone()).await?;
+        if reply.len() == self.request.len() {
             Ok(begun.elapsed())
         } else {
             Err(Status::internal("an echo of another length").into())
         }
-    };
-    let mut answers = stream::iter(0..calls).map(|_| call()).buffer_unordered(echo.inflight.into());
-    while let Some(took) = answers.next().await {
-        latencies.saturating_record(u64::try_from(took?.as_micros()).unwrap_or(LATENCY_MAX_US));
     }
-    Ok(latencies)
 }
 
 /// User and system time of this process so far.

@@ -51,8 +51,8 @@ pub(crate) async fn serve(url: &str, burst_calls: usize) -> Result<(), Box<dyn E
     let gate = Arc::new(Gate { held: AtomicUsize::new(0), burst_calls, opened: watch::Sender::new(0) });
     let held_prefetch = u16::try_from(burst_calls).unwrap_or(u16::MAX);
     let running = Service::new("memory", "1.0.0", Arc::clone(&gate))
-        .method_with::<Echo, _, _>(MethodOptions { prefetch: ECHO_PREFETCH }, echo)
-        .method_with::<Held, _, _>(MethodOptions { prefetch: held_prefetch }, hold)
+        .method_with::<Echo, _, _>(MethodOptions { prefetch: Some(ECHO_PREFETCH) }, echo)
+        .method_with::<Held, _, _>(MethodOptions { prefetch: Some(held_prefetch) }, hold)
         .serve(&client, ServeOptions::default())
         .await?;
     println!("serving");

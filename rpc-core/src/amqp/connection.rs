@@ -119,13 +119,18 @@ impl Socket {
     }
 }
 
-/// Shuts the socket down unless the opening has ended well: dropped on a timeout, too.
-struct Opening(Socket, bool);
+/// Leaves nothing of a connection unless its opening has ended well: dropped on a timeout, too.
+struct Opening {
+    socket: Socket,
+    runtime: IoRuntime,
+    is_open: bool,
+}
 
 impl Drop for Opening {
     fn drop(&mut self) {
-        if !self.1 {
-            self.0.shut_down();
+        if !self.is_open {
+            self.socket.shut_down();
+            self.runtime.abandon();
         }
     }
 }
@@ -144,7 +149,8 @@ pub(crate) async fn connect(address: &Address, greeting: &Greeting) -> Result<Co
         uri.query.auth_mechanism = Some(SASLMechanism::External);
     }
     let socket = Socket::default();
-    let mut opening = Opening(socket.clone(), false);
+    let (runtime, io) = IoRuntime::new();
+    let mut opening = Opening { socket: socket.clone(), runtime: runtime.clone(), is_open: false };
     let connect = {
         let socket = socket.clone();
         async move |uri: AMQPUri, runtime: async_rs::Runtime<IoRuntime>| {
@@ -162,10 +168,9 @@ pub(crate) async fn connect(address: &Address, greeting: &Greeting) -> Result<Co
         }
     };
     let properties = ConnectionProperties::default().with_connection_name(greeting.name.as_str().into());
-    let (runtime, io) = IoRuntime::new();
     let connecting = lapin::Connection::connector(uri, runtime.into(), connect, properties);
     let lapin = io.written(connecting).await?;
-    opening.1 = true;
+    opening.is_open = true;
     Ok(Connection { lapin, io, socket })
 }
 
@@ -214,6 +219,7 @@ impl Connection {
             Err(_) => tracing::warn!("the broker did not answer that the connection closes"),
         }
         self.socket.shut_down();
+        self.io.wake_writer();
     }
 }
 

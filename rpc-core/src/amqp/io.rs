@@ -18,14 +18,15 @@ use std::{
     panic::AssertUnwindSafe,
     pin::Pin,
     sync::{
-        Arc, OnceLock,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    task::{Context, Poll, Wake},
+    task::{Context, Poll, Wake, Waker},
 };
 
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use tokio::{runtime::Handle, sync::mpsc};
+use tokio_util::sync::CancellationToken;
 
 use self::timers::Timers;
 pub(super) use self::{runtime::IoRuntime, stream::IoStream};
@@ -43,6 +44,8 @@ struct Shared {
     asleep: AtomicBool,
     /// Ends that wait; absent until there is a socket.
     alarm: OnceLock<mio::Waker>,
+    /// Who waits until the socket takes more.
+    writer: Mutex<Option<Waker>>,
     timers: Timers,
     /// Where users' tasks run.
     tokio: Handle,
@@ -69,11 +72,13 @@ impl Io {
             due: AtomicBool::new(true),
             asleep: AtomicBool::new(false),
             alarm: OnceLock::new(),
+            writer: Mutex::new(None),
             timers: Timers::default(),
             tokio: Handle::current(),
         };
         let running = RunningTasks { tasks: FuturesUnordered::new(), spawned: spawned_rx };
-        (Self(Arc::new(shared)), Tasks { running: Some(running), after: Handle::current() })
+        let abandoned = CancellationToken::new();
+        (Self(Arc::new(shared)), Tasks { running: Some(running), after: Handle::current(), abandoned })
     }
 
     /// Runs a task on the thread; in tokio when the connection is over. It must not use tokio's timers: see
@@ -110,7 +115,20 @@ impl Io {
     }
 }
 
+impl Io {
+    /// Lets who writes try again: after the socket was shut down, nobody looks whether it takes more.
+    pub(super) fn wake_writer(&self) {
+        if let Some(writer) = self.0.take_writer() {
+            writer.wake();
+        }
+    }
+}
+
 impl Shared {
+    fn take_writer(&self) -> Option<Waker> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
     /// Makes the thread look for work.
     fn wake_up(&self) {
         // The order of the two, and of their counterparts in `IoStream::sleep`, is what loses no wake-up.
@@ -138,6 +156,8 @@ impl Wake for Shared {
 pub(super) struct Tasks {
     running: Option<RunningTasks>,
     after: Handle,
+    /// Fires when there will be no connection: then nobody waits for its end, and lapin's tasks would not end.
+    abandoned: CancellationToken,
 }
 
 struct RunningTasks {
@@ -157,7 +177,7 @@ impl Tasks {
 impl Drop for Tasks {
     fn drop(&mut self) {
         if let Some(running) = self.running.take() {
-            self.after.spawn(running);
+            self.after.spawn(self.abandoned.clone().run_until_cancelled_owned(running));
         }
     }
 }

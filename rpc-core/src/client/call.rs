@@ -109,15 +109,13 @@ impl Call<'_> {
                 Ok(reply) => return Ok(reply),
                 Err(error @ CallError::ConnectionLost { .. }) if self.method.effect.may_repeat() && sent < SENT_MAX => {
                     tracing::debug!("the connection was lost: the call is sent again");
-                    // On another one: this one may not be known to be lost yet.
+                    // On another one: this one may not be known to be lost yet, here or to others.
                     link.give_up();
                     let _ = timeout_at(self.ends_at, link.lost()).await;
                     lost = Some(error);
                     if let Some(inbox) = self.inbox {
                         inbox.lose();
                     }
-                    // Its end may be known here before it is to all: the next one is not to be sent on it too.
-                    let _ = timeout_at(self.ends_at, link.lost()).await;
                     continue;
                 }
                 Err(error) => error,

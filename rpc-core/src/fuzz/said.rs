@@ -28,7 +28,7 @@ const TEXTS: [&str; 18] = [
     "field",
 ];
 /// The headers of the contract, and a stranger's.
-const HEADERS: [&str; 14] = [
+const HEADERS: [&str; 18] = [
     "points",
     "language",
     "deadline-ms",
@@ -39,6 +39,10 @@ const HEADERS: [&str; 14] = [
     "path",
     "status",
     "tries",
+    "seq",
+    "run",
+    "credit",
+    "routing-key",
     "x-first-death-reason",
     "x-first-death-queue",
     "CC",

@@ -96,6 +96,32 @@ impl Links {
         }
     }
 
+    /// What is opened on the link that is up: on the next one, if that is lost meanwhile, for it may never answer.
+    /// `blamed` says what the broker said, if an error is its.
+    ///
+    /// Cancel safe, if `open` is.
+    pub(crate) async fn open_on<T, E, F>(
+        &self,
+        open: impl Fn(Arc<Link>) -> F,
+        blamed: impl Fn(&E) -> Option<&BrokerError>,
+    ) -> Result<Result<T, E>, LinksEnded>
+    where
+        F: Future<Output = Result<T, E>>,
+    {
+        loop {
+            let link = self.up().await?;
+            tokio::select! {
+                opened = open(Arc::clone(&link)) => match opened {
+                    // It is not known yet that the connection is lost, and nothing else is to blame.
+                    Err(error) if blamed(&error).is_some_and(BrokerError::is_of_connection) => link.give_up(),
+                    opened => return Ok(opened),
+                },
+                () = link.lost() => {}
+            }
+            link.lost().await;
+        }
+    }
+
     /// The link, if there is one now.
     pub(crate) fn now(&self) -> Option<Arc<Link>> {
         match &*self.state.borrow() {
@@ -198,7 +224,7 @@ impl Supervisor {
         loop {
             let (source, replies) = tokio::select! {
                 () = self.stop.cancelled() => (None, None),
-                () = link.broken.cancelled() => (None, None),
+                () = link.ends.failed.cancelled() => (None, None),
                 ended = &mut replies_end => ended.map_or((None, None), |(source, replies)| (source, Some(replies))),
             };
             if !self.stop.is_cancelled() {

@@ -49,7 +49,7 @@ pub(super) struct Boxes(Vec<Confirming>);
 
 impl Boxes {
     /// Most empty boxes that are kept.
-    const KEPT_MAX: usize = 64;
+    const KEPT_MAX: usize = 32;
 
     /// Publishes, as soon as it is polled.
     pub(super) fn publish(
@@ -85,6 +85,13 @@ impl Boxes {
 
 /// A message until its confirm comes. Ends with the box that it was in.
 pub(super) struct Unconfirmed(Option<(Receipt, Confirming)>);
+
+impl Unconfirmed {
+    /// Who waited for the confirm, unless it has come.
+    pub(super) fn give_up(self) -> Option<Receipt> {
+        self.0.map(|(receipt, _)| receipt)
+    }
+}
 
 impl Future for Unconfirmed {
     type Output = (Receipt, lapin::Result<Confirmation>, Confirming);

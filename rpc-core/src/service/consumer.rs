@@ -20,6 +20,7 @@ use crate::{
     amqp::{self, Bound, Channel},
     error::{BrokerError, ServeError},
     link::{Link, LinksEnded},
+    method::Effect,
     publisher::Publisher,
 };
 
@@ -80,19 +81,8 @@ impl EndpointConsumer {
             Source::Method => self.shared.client.links(),
             Source::Exchange(_) => self.shared.client.subscriptions(),
         };
-        loop {
-            let link = links.up().await.map_err(|LinksEnded(_)| ServeError::ConnectionLost)?;
-            tokio::select! {
-                opened = self.open_on(Arc::clone(&link)) => match opened {
-                    // It is not known yet that the connection is lost, and the queue is not to blame.
-                    Err(ServeError::Declare { source, .. }) if source.is_of_connection() => link.give_up(),
-                    opened => return opened,
-                },
-                // A connection that is lost meanwhile may never answer: on the next one, then.
-                () = link.lost() => {}
-            }
-            link.lost().await;
-        }
+        let opened = links.open_on(|link| self.open_on(link), ServeError::blamed).await;
+        opened.unwrap_or(Err(ServeError::ConnectionLost))
     }
 
     async fn open_on(&self, link: Arc<Link>) -> Result<Session, ServeError> {
@@ -187,7 +177,8 @@ impl EndpointConsumer {
     }
 
     fn take(&self, arrival: Arrival, replies: &Publisher) {
-        if self.stop.shutdown.is_cancelled() {
+        // One that comes back counts as one that may have run: what must not run twice is run now.
+        if self.stop.shutdown.is_cancelled() && self.shared.endpoint.effect != Effect::AtMostOnce {
             return arrival.unsettled.settle(Settle::PutBack);
         }
         let span = tracing::debug_span!("rpc.delivery", queue = %self.names.queue);

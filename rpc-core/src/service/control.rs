@@ -15,7 +15,7 @@ use crate::{
     amqp::{self, Channel},
     client::Client,
     error::{BrokerError, ServeError},
-    link::{Link, LinksEnded},
+    link::Link,
     wire,
 };
 
@@ -38,10 +38,14 @@ pub(super) struct Session {
 
 impl Control {
     pub(super) async fn open(&self) -> Result<Session, ServeError> {
+        let opened = self.client.links().open_on(|link| self.open_on(link), ServeError::blamed).await;
+        opened.unwrap_or(Err(ServeError::ConnectionLost))
+    }
+
+    async fn open_on(&self, link: Arc<Link>) -> Result<Session, ServeError> {
         // A new name for each connection: the old queue may not be gone yet.
         let queue = ShortString::from(format!("warren.control.{}", Uuid::new_v4()));
         let refused = |source| ServeError::Declare { queue: queue.to_string(), source };
-        let link = self.client.links().up().await.map_err(|LinksEnded(_)| ServeError::ConnectionLost)?;
         let channel = link.channel().await.map_err(refused)?;
         let messages = self.consume(&channel, &queue).await.map_err(refused)?;
         self.queue.opened(queue, &link);

@@ -76,7 +76,9 @@ pub(super) async fn handle(shared: Arc<Shared>, arrival: Arrival, replies: Publi
     // For another try. A request has none, and its body is freed once it is read.
     let kept = if head.reply_to.is_none() { body.clone() } else { Bytes::new() };
     let wanted = progress::wanted(&head, credit, &replies);
-    let ended = run(&shared, &head, published.clone(), body, redelivered, wanted).await;
+    // A handler may panic when it is dropped, too.
+    let running = AssertUnwindSafe(run(&shared, &head, published.clone(), body, redelivered, wanted)).catch_unwind();
+    let ended = running.await.unwrap_or(Ended::Panicked);
     let answer = Answering { shared: &shared, codec: head.codec.clone().unwrap_or(Codec::Json), replies: &replies };
     match ended {
         // Left to another instance.
@@ -134,20 +136,19 @@ async fn run(
     }
     let ends_at = ends_at(head.deadline, shared.handling_max);
     let way = wanted.and_then(|wanted| wanted.begin(shared, head, &cancellation));
-    let handler = AssertUnwindSafe((shared.endpoint.handler)(context, codec, body, way)).catch_unwind();
+    let handler = (shared.endpoint.handler)(context, codec, body, way);
     tokio::select! {
         biased;
         ended = handler => match ended {
-            Ok(_) if cancellation.is_cancelled() => Ended::Unwanted,
-            Ok(Ok(body)) if body.len() > body_bytes_max => {
+            _ if cancellation.is_cancelled() => Ended::Unwanted,
+            Ok(body) if body.len() > body_bytes_max => {
                 let text = format!("the reply takes at most {body_bytes_max} bytes, not {}", body.len());
                 // The work is done: another attempt would do it twice.
                 Ended::Refused(Status::resource_exhausted(text).with_detail(&MayHaveRun(true)))
             }
-            Ok(Ok(body)) => Ended::Replied(body),
-            Ok(Err(Failure::Status(status))) => Ended::Refused(status),
-            Ok(Err(Failure::Poison)) => Ended::Poisonous,
-            Err(_) => Ended::Panicked,
+            Ok(body) => Ended::Replied(body),
+            Err(Failure::Status(status)) => Ended::Refused(status),
+            Err(Failure::Poison) => Ended::Poisonous,
         },
         () = tokio::time::sleep_until(ends_at) => match head.deadline {
             Some(deadline) if deadline <= ends_at => Ended::Unwanted,

@@ -58,18 +58,11 @@ impl<B: Body> Feed<B> {
     }
 
     pub(super) async fn open(&self) -> Result<Session, SubscribeError> {
-        loop {
-            let link = self.client.subscriptions().up().await;
-            let link = link.map_err(|LinksEnded(source)| SubscribeError::ConnectionLost { source })?;
-            tokio::select! {
-                opened = self.open_on(&link) => return opened,
-                // A connection that is lost meanwhile may never answer: on the next one, then.
-                () = link.lost() => {}
-            }
-        }
+        let opened = self.client.subscriptions().open_on(|link| self.open_on(link), SubscribeError::blamed).await;
+        opened.unwrap_or_else(|LinksEnded(source)| Err(SubscribeError::ConnectionLost { source }))
     }
 
-    async fn open_on(&self, link: &Arc<Link>) -> Result<Session, SubscribeError> {
+    async fn open_on(&self, link: Arc<Link>) -> Result<Session, SubscribeError> {
         let id = Uuid::new_v4();
         // A queue of its own has a new name each time: the old one may not be gone yet.
         let queue = self.options.queue.clone().unwrap_or_else(|| format!("warren.listener.{id}"));
@@ -77,7 +70,7 @@ impl<B: Body> Feed<B> {
         let channel = link.channel().await.map_err(refused)?;
         let (name, tag) = (amqp::name("queue's name", &queue)?, ShortString::from(id.to_string()));
         let deliveries = self.consume(&channel, &name, &tag).await.map_err(refused)?;
-        Ok(Session { link: Arc::clone(link), channel, deliveries, queue: name, tag })
+        Ok(Session { link, channel, deliveries, queue: name, tag })
     }
 
     async fn consume(

@@ -1,8 +1,11 @@
 //! What a caller gets back.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU32, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -11,7 +14,7 @@ use warren_rpc::{
     Status,
 };
 
-use super::harness::{Sum, SumRequest, Work, broker, client, stateless};
+use super::harness::{PATIENCE, Sum, SumRequest, Work, broker, client, soon, stateless, within};
 
 async fn sum(_: Arc<()>, _: Context, SumRequest { a, b }: SumRequest) -> Result<i64, Status> {
     a.checked_add(b).ok_or_else(|| Status::invalid_argument("the sum does not fit 64 bits"))
@@ -93,4 +96,32 @@ async fn a_handler_that_panics_is_answered_internal_once_and_the_next_call_works
     assert_eq!((status.code, status.message.as_str()), (Code::Internal, "the handler of test.work failed"));
     assert_eq!(client.call::<Work>(&14).await.unwrap(), "14");
     assert_eq!(started.load(Ordering::SeqCst), 2, "a request on which a handler panicked is not tried again");
+}
+
+/// Panics when it is dropped, unless it is let go.
+struct Stubborn(bool);
+
+impl Drop for Stubborn {
+    fn drop(&mut self) {
+        assert!(self.0, "it was dropped");
+    }
+}
+
+#[tokio::test]
+async fn a_handler_that_panics_when_it_is_dropped_gives_its_place_back() {
+    let Some(broker) = broker("panic-dropped").await else { return };
+    let client = client(&broker.url).await;
+    let service =
+        Service::new("test", "1.0.0", Arc::new(())).method::<Work, _, _>(|_, context: Context, number| async move {
+            let mut stubborn = Stubborn(false);
+            if number == 13 {
+                tokio::time::sleep(context.remaining() + PATIENCE).await;
+            }
+            stubborn.0 = true;
+            Ok(number.to_string())
+        });
+    let _running = service.serve(&client, ServeOptions::default()).await.unwrap();
+    let late = client.call_with::<Work>(&13, within(Duration::from_millis(100))).await;
+    assert!(matches!(late, Err(CallError::Status(status)) if status.code == Code::DeadlineExceeded));
+    assert_eq!(soon("the next call", client.call_with::<Work>(&14, within(PATIENCE))).await.unwrap(), "14");
 }

@@ -101,7 +101,7 @@ async fn a_node_that_dies_or_is_cut_off_is_left_for_another_and_nothing_confirme
     let [first, second, third] = cluster.nodes() else { unreachable!("three were started") };
     let runs = Arc::new(Mutex::new(Vec::new()));
     let service = Service::new("test", "1.0.0", Arc::clone(&runs)).once::<Kept, _, _, _>(
-        MethodOptions { prefetch: 8 },
+        MethodOptions { prefetch: Some(8) },
         Arc::new(MemoryReplyStore::default()),
         |runs: Arc<Mutex<Vec<u32>>>, _, transaction, number| async move {
             runs.lock().await.push(number);

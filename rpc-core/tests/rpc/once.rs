@@ -39,7 +39,7 @@ async fn count(
 fn service() -> (Service<AtomicU32>, Arc<AtomicU32>) {
     let counted = Arc::new(AtomicU32::new(0));
     let store = Arc::new(MemoryReplyStore::default());
-    let options = MethodOptions { prefetch: 16 };
+    let options = MethodOptions { prefetch: Some(16) };
     (Service::new("test", "1.0.0", Arc::clone(&counted)).once::<Count, _, _, _>(options, store, count), counted)
 }
 

@@ -21,7 +21,7 @@ fn the_defaults_on_the_page_are_those_of_the_code() {
     let store = MemoryReplyStoreOptions::default();
     assert_eq!((client.codec, call.retry, call.priority, call.call_id), (Codec::Msgpack, retry, None, None));
     assert_eq!(call.metadata, Metadata::new());
-    assert_eq!(MethodOptions::default().prefetch, serve.prefetch);
+    assert_eq!(MethodOptions::default().prefetch, None);
     let up_to_the_longest = |pause, longest| format!("{pause:?}, {longest:?}");
     let rows = [
         ("ClientOptions::name", format!("`{}`", client.name)),

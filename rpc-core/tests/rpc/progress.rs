@@ -87,7 +87,7 @@ pub(crate) async fn stage(test: &str) -> Option<Stage> {
     let broker = broker(test).await?;
     let (counter, told) = counter();
     let service = Service::new("test", "1.0.0", Arc::clone(&counter))
-        .progressive_with::<Count, _, _>(MethodOptions { prefetch: 4 }, count);
+        .progressive_with::<Count, _, _>(MethodOptions { prefetch: Some(4) }, count);
     let _running = service.serve(&client(&broker.url).await, ServeOptions::default()).await.unwrap();
     Some(Stage { counter, told, caller: client(&broker.url).await, broker, _running })
 }

@@ -149,7 +149,7 @@ async fn a_handler_does_not_wait_for_a_reader_that_was_cut_off() {
     let Some(broker) = own_broker(OwnOptions::default()).await else { return };
     let (counter, mut told) = counter();
     let service = Service::new("test", "1.0.0", Arc::clone(&counter))
-        .progressive_with::<Count, _, _>(MethodOptions { prefetch: 1 }, count);
+        .progressive_with::<Count, _, _>(MethodOptions { prefetch: Some(1) }, count);
     let way = Way::to(&broker.url).await;
     let _running = service.serve(&client(&broker.url).await, ServeOptions::default()).await.unwrap();
     let caller = client(&way.url).await;

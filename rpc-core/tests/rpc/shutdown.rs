@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures::future::join_all;
 use tokio::sync::{Notify, mpsc};
 use warren_rpc::{Context, ServeOptions, Service, Status};
 
@@ -120,4 +121,25 @@ async fn a_background_task_that_does_not_listen_is_dropped_after_the_drain_timeo
     drop(dropped);
     drop(service);
     eventually("the task is dropped", || async { Arc::strong_count(&alive) == 1 }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_call_fails_when_one_of_two_instances_stops_in_order() {
+    let Some(broker) = broker("drain-under-load").await else { return };
+    let service = Service::new("test", "1.0.0", stateless()).method::<Work, _, _>(|_, _, number| async move {
+        tokio::task::yield_now().await;
+        Ok(number.to_string())
+    });
+    let (server, caller) = (client(&broker.url).await, client(&broker.url).await);
+    let wide = || ServeOptions { prefetch: 16, ..ServeOptions::default() };
+    let _stays = service.serve(&server, wide()).await.unwrap();
+    for _ in 0..5 {
+        let stops = service.serve(&server, wide()).await.unwrap();
+        let call = async |number: u32| (number, caller.call_with::<Work>(&number, within(PATIENCE)).await);
+        let calls = (0..500).map(call);
+        let (replies, ()) = tokio::join!(join_all(calls), stops.shutdown());
+        for (number, reply) in replies {
+            assert_eq!(reply.unwrap(), number.to_string());
+        }
+    }
 }

@@ -62,7 +62,7 @@ pub enum SetupError {
 /// If the store cannot be opened, or an option is wrong.
 pub async fn service(data_dir: &Path, options: Options) -> Result<Service<State>, SetupError> {
     let state = Arc::new(State::open(data_dir, options).await?);
-    let reads = MethodOptions { prefetch: READS_AT_A_TIME };
+    let reads = MethodOptions { prefetch: Some(READS_AT_A_TIME) };
     Ok(Service::new("certificates", env!("CARGO_PKG_VERSION"), state)
         .method::<Issue, _, _>(issue)
         .method_with::<Get, _, _>(reads, get)

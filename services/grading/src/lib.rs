@@ -58,7 +58,7 @@ const PREFETCH: u16 = 16;
 /// If the store cannot be opened or made.
 pub async fn service(data_dir: &Path) -> Result<Service<State>, OpenError> {
     let state = Arc::new(State::open(&data_dir.join(STORE_FILE)).await?);
-    let many = MethodOptions { prefetch: PREFETCH };
+    let many = MethodOptions { prefetch: Some(PREFETCH) };
     Ok(Service::new("grading", env!("CARGO_PKG_VERSION"), state)
         .method::<packages::Put, _, _>(problems::put)
         .method_with::<packages::Get, _, _>(many, problems::get)
@@ -66,7 +66,7 @@ pub async fn service(data_dir: &Path) -> Result<Service<State>, OpenError> {
         .method_with::<packages::Fetch, _, _>(many, problems::fetch)
         .method_with::<grading::Submit, _, _>(many, submit::submit)
         .method_with::<grading::Get, _, _>(many, submissions::get)
-        .method_with::<grading::Wait, _, _>(MethodOptions { prefetch: WAIT_PREFETCH }, submissions::wait)
+        .method_with::<grading::Wait, _, _>(MethodOptions { prefetch: Some(WAIT_PREFETCH) }, submissions::wait)
         .background(|client, shutdown, state| dispatch::run(state, client, shutdown, DispatchOptions::default()))
         .background(|client, shutdown, state| outbox::run(state, client, shutdown))
         .background(|_client, shutdown, state| verdicts::watch(state, shutdown)))

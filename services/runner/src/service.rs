@@ -76,7 +76,7 @@ pub async fn service(data_dir: &Path, options: Options) -> Result<Service<Runner
     let sandbox = Sandbox::probed(options.sandbox).await?;
     tracing::info!("{}", sandbox.tier());
     let runner = Arc::new(Runner { sandbox, packages });
-    let one_at_a_time = MethodOptions { prefetch: 1 };
+    let one_at_a_time = MethodOptions { prefetch: Some(1) };
     let service = Service::new("runner", env!("CARGO_PKG_VERSION"), runner);
     Ok(service.method_with::<Judge, _, _>(one_at_a_time, on_judge))
 }

@@ -15,7 +15,7 @@ pub(crate) async fn serve(url: &str, file: &Path) -> anyhow::Result<()> {
     let pool = store::open(file).await?;
     let replies = Arc::new(SqliteReplies::open(pool, RepliesOptions::default()).await?);
     let service = Service::new("storm", "1.0.0", Arc::new(())).once::<HaveEffect, _, _, _>(
-        MethodOptions { prefetch: 8 },
+        MethodOptions { prefetch: Some(8) },
         replies,
         |_, context, mut transaction, number| async move {
             // A little time in which to be killed, before the effect and after it.

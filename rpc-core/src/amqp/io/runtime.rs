@@ -23,6 +23,7 @@ use futures::{
     io::{AsyncRead, AsyncWrite},
 };
 use tokio::{net::TcpStream, sync::oneshot};
+use tokio_util::sync::CancellationToken;
 
 use super::{Io, IoStream, Tasks, timers::Sleep};
 
@@ -32,6 +33,7 @@ pub(in crate::amqp) struct IoRuntime {
     io: Io,
     /// Until there is a socket for them.
     tasks: Arc<Mutex<Option<Tasks>>>,
+    abandoned: CancellationToken,
     tokio: Tokio,
 }
 
@@ -49,8 +51,19 @@ impl IoRuntime {
     /// Outside of a tokio runtime.
     pub(in crate::amqp) fn new() -> (Self, Io) {
         let (io, tasks) = Io::new();
-        let runtime = Self { io: io.clone(), tasks: Arc::new(Mutex::new(Some(tasks))), tokio: Tokio::current() };
+        let abandoned = tasks.abandoned.clone();
+        let tasks = Arc::new(Mutex::new(Some(tasks)));
+        let runtime = Self { io: io.clone(), tasks, abandoned, tokio: Tokio::current() };
         (runtime, io)
+    }
+}
+
+impl IoRuntime {
+    /// There will be no connection: its tasks are dropped, wherever they are.
+    pub(in crate::amqp) fn abandon(&self) {
+        self.abandoned.cancel();
+        let tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(tasks);
     }
 }
 
@@ -110,7 +123,7 @@ impl Reactor for IoRuntime {
 
     fn sleep(&self, duration: Duration) -> Self::Sleep {
         match Instant::now().checked_add(duration) {
-            Some(until) if self.io.has_socket() => Either::Left(Sleep { until, shared: Arc::clone(&self.io.0) }),
+            Some(until) if self.io.has_socket() => Either::Left(Sleep::new(until, Arc::clone(&self.io.0))),
             _ => Either::Right(self.tokio.sleep(duration)),
         }
     }
@@ -127,6 +140,40 @@ impl Reactor for IoRuntime {
             // lapin would connect again by itself; a supervisor of ours does, with a new runtime.
             let tasks = tasks.ok_or_else(|| io::Error::other("a connection is made once"))?;
             IoStream::new(socket, &io, tasks)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_abandoned_is_freed_though_its_tasks_would_never_end() {
+        // Before there is a socket, and after the one that there was is gone.
+        for has_run in [false, true] {
+            let (runtime, io) = IoRuntime::new();
+            let kept = runtime.clone();
+            drop(runtime.spawn(async move {
+                let _kept = kept;
+                std::future::pending::<()>().await;
+            }));
+            let tasks = runtime.tasks.lock().unwrap().take();
+            if has_run {
+                drop(tasks);
+            } else {
+                *runtime.tasks.lock().unwrap() = tasks;
+            }
+            runtime.abandon();
+            let shared = Arc::downgrade(&io.0);
+            drop((runtime, io));
+            tokio::time::timeout(Duration::from_secs(10), async {
+                while shared.upgrade().is_some() {
+                    tokio::task::yield_now().await;
+                }
+            })
+            .await
+            .expect("nothing holds it");
         }
     }
 }

@@ -4,7 +4,7 @@ use std::{
     io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write},
     os::fd::{AsFd, BorrowedFd},
     pin::Pin,
-    sync::{Arc, atomic::Ordering},
+    sync::{Arc, PoisonError, atomic::Ordering},
     task::{Context, Poll, Waker},
     time::Duration,
 };
@@ -21,6 +21,10 @@ const ALARM: Token = Token(1);
 /// known to.
 const SLEEP_MAX: Duration = Duration::from_secs(1);
 
+/// Most bytes that are read before they are parsed and taken. lapin would read 4 MiB, and queue thousands of
+/// deliveries.
+const READ_BYTES_MAX: usize = 64 * 1024;
+
 /// A socket that is waited for by whoever reads it: a read that finds nothing runs the thread's tasks, and sleeps.
 pub(in crate::amqp) struct IoStream {
     socket: TcpStream,
@@ -29,8 +33,6 @@ pub(in crate::amqp) struct IoStream {
     shared: Arc<Shared>,
     tasks: Tasks,
     waker: Waker,
-    /// Who waits until the socket takes more.
-    writer: Option<Waker>,
     turn: Turn,
 }
 
@@ -57,7 +59,7 @@ impl IoStream {
             return Err(io::Error::other("the thread has a socket already"));
         }
         let (events, waker) = (Events::with_capacity(8), Waker::from(Arc::clone(&shared)));
-        Ok(Self { socket, poll, events, shared, tasks, waker, writer: None, turn: Turn::Tasks })
+        Ok(Self { socket, poll, events, shared, tasks, waker, turn: Turn::Tasks })
     }
 
     /// Reads; with nothing to read, runs tasks and sleeps.
@@ -114,7 +116,7 @@ impl IoStream {
             _ => self.shared.timers.fire(),
         }
         let writable = self.events.iter().any(|event| event.token() == SOCKET && event.is_writable());
-        let writer = if writable { self.writer.take() } else { None };
+        let writer = if writable { self.shared.take_writer() } else { None };
         Ok(writer.map(Waker::wake).is_some())
     }
 
@@ -123,11 +125,14 @@ impl IoStream {
         context: &Context<'_>,
         mut write: impl FnMut(&mut TcpStream) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
+        let mut waits = false;
         loop {
             match write(&mut self.socket) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock && waits => return Poll::Pending,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    self.writer = Some(context.waker().clone());
-                    return Poll::Pending;
+                    // And once more: it may have been shut down before anybody could be woken.
+                    *self.shared.writer.lock().unwrap_or_else(PoisonError::into_inner) = Some(context.waker().clone());
+                    waits = true;
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 written => return Poll::Ready(written),
@@ -156,15 +161,20 @@ impl Drop for IoStream {
 
 impl AsyncRead for IoStream {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        self.poll_socket(context, |socket| socket.read(buffer))
+        let most = buffer.len().min(READ_BYTES_MAX);
+        self.poll_socket(context, |socket| socket.read(&mut buffer[..most]))
     }
 
     fn poll_read_vectored(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffers: &mut [IoSliceMut<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.poll_socket(context, |socket| socket.read_vectored(buffers))
+        // The first one alone is the whole of it, but where lapin's ring ends.
+        match buffers.iter_mut().find(|buffer| !buffer.is_empty()) {
+            Some(buffer) => self.poll_read(context, buffer),
+            None => Poll::Ready(Ok(0)),
+        }
     }
 }
 

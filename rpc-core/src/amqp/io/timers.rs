@@ -53,17 +53,33 @@ impl Timers {
 
 /// Waits on a connection's thread.
 pub(in crate::amqp) struct Sleep {
-    pub(super) until: Instant,
-    pub(super) shared: Arc<Shared>,
+    until: Instant,
+    shared: Arc<Shared>,
+    /// Whether it has waited for the others, after the end.
+    has_yielded: bool,
+}
+
+impl Sleep {
+    pub(super) fn new(until: Instant, shared: Arc<Shared>) -> Self {
+        Self { until, shared, has_yielded: false }
+    }
 }
 
 impl Future for Sleep {
     type Output = ();
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let mut state = self.shared.timers.lock();
-        if state.over || self.until <= Instant::now() {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let shared = Arc::clone(&self.shared);
+        let mut state = shared.timers.lock();
+        if self.until <= Instant::now() || (state.over && self.has_yielded) {
             return Poll::Ready(());
+        }
+        if state.over {
+            drop(state);
+            // Others have their turn first: a heartbeat looks for the connection's end, which another task is to note.
+            self.has_yielded = true;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
         }
         match state.waiting.iter_mut().find(|(at, waker)| *at == self.until && waker.will_wake(context.waker())) {
             Some(_) => {}
@@ -97,7 +113,7 @@ mod tests {
         let waker = Waker::from(Arc::clone(&counter));
         let mut context = Context::from_waker(&waker);
         let until = Instant::now() + Duration::from_millis(5);
-        let mut sleep = Sleep { until, shared: Arc::clone(&shared) };
+        let mut sleep = Sleep::new(until, Arc::clone(&shared));
         assert!(Pin::new(&mut sleep).poll(&mut context).is_pending());
         assert!(Pin::new(&mut sleep).poll(&mut context).is_pending());
         shared.timers.fire();
@@ -112,13 +128,15 @@ mod tests {
     #[tokio::test]
     async fn nobody_sleeps_when_nobody_would_wake_them() {
         let (Io(shared), _tasks) = Io::new();
-        let mut sleep = Sleep { until: Instant::now() + Duration::from_secs(3600), shared: Arc::clone(&shared) };
+        let mut sleep = Sleep::new(Instant::now() + Duration::from_secs(3600), Arc::clone(&shared));
         let counter = Arc::new(Counter::default());
         let waker = Waker::from(Arc::clone(&counter));
         let mut context = Context::from_waker(&waker);
         assert!(Pin::new(&mut sleep).poll(&mut context).is_pending());
         shared.timers.end();
         assert_eq!(counter.0.load(Ordering::SeqCst), 1);
+        assert!(Pin::new(&mut sleep).poll(&mut context).is_pending(), "the others come first");
+        assert_eq!(counter.0.load(Ordering::SeqCst), 2);
         assert!(Pin::new(&mut sleep).poll(&mut context).is_ready());
     }
 }

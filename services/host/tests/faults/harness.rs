@@ -129,7 +129,7 @@ where
 {
     let (first, second) = (before.clone(), before.clone());
     Service::new("test", "1.0.0", Arc::new(()))
-        .once::<HaveEffect, _, _, _>(MethodOptions { prefetch: 10 }, store, move |_, context, tx, number| {
+        .once::<HaveEffect, _, _, _>(MethodOptions { prefetch: Some(10) }, store, move |_, context, tx, number| {
             let before = before(number);
             async move {
                 before.await;
