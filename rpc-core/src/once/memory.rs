@@ -7,7 +7,8 @@ use std::{
     time::Duration,
 };
 
-use tokio::{sync::Notify, time::Instant};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::{Begun, CallKey, Committed, ReplyStore, StoreError, StoredAnswer};
 
@@ -60,7 +61,8 @@ struct Call {
 
 #[derive(Debug)]
 enum CallState {
-    Running(Arc<Notify>),
+    /// Fires when the run ends, and stays so: who waits for it may come late.
+    Running(CancellationToken),
     Answered(StoredAnswer),
 }
 
@@ -78,10 +80,10 @@ impl MemoryReplyStore {
         match state.calls.get(&key) {
             Some(known) if known.digest != call.digest => Looked::Begun(Begun::OtherRequest),
             Some(Call { state: CallState::Answered(answer), .. }) => Looked::Begun(Begun::Answered(answer.clone())),
-            Some(Call { state: CallState::Running(ended), .. }) => Looked::Wait(Arc::clone(ended)),
+            Some(Call { state: CallState::Running(ended), .. }) => Looked::Wait(ended.clone()),
             None if state.is_full(&self.options) => Looked::Begun(Begun::Full),
             None => {
-                let call_state = CallState::Running(Arc::default());
+                let call_state = CallState::Running(CancellationToken::new());
                 state.calls.insert(key.clone(), Call { digest: call.digest, state: call_state });
                 let transaction = MemoryTransaction { state: Arc::clone(&self.state), key };
                 // What ends the process ends the store: no start is left to count.
@@ -99,7 +101,7 @@ impl MemoryReplyStore {
         state.answers_bytes += answer.body.len();
         let stored = Call { digest: call.digest, state: CallState::Answered(answer) };
         if let Some(Call { state: CallState::Running(ended), .. }) = state.calls.insert(key.clone(), stored) {
-            ended.notify_waiters();
+            ended.cancel();
         }
         state.ends.push_back((now + self.options.keep, key));
         Committed::Stored
@@ -108,7 +110,8 @@ impl MemoryReplyStore {
 
 enum Looked {
     Begun(Begun<MemoryTransaction>),
-    Wait(Arc<Notify>),
+    /// For the end of another run.
+    Wait(CancellationToken),
 }
 
 impl ReplyStore for MemoryReplyStore {
@@ -116,16 +119,9 @@ impl ReplyStore for MemoryReplyStore {
 
     async fn begin(&self, call: &CallKey) -> Result<Begun<MemoryTransaction>, StoreError> {
         loop {
-            let ended = match self.look(call, Instant::now()) {
-                Looked::Begun(begun) => return Ok(begun),
-                Looked::Wait(ended) => ended,
-            };
-            let mut waiting = std::pin::pin!(ended.notified());
-            waiting.as_mut().enable();
-            // It may have ended before the wait began.
             match self.look(call, Instant::now()) {
                 Looked::Begun(begun) => return Ok(begun),
-                Looked::Wait(_) => waiting.await,
+                Looked::Wait(ended) => ended.cancelled().await,
             }
         }
     }
@@ -165,7 +161,7 @@ impl Drop for MemoryTransaction {
     fn drop(&mut self) {
         let mut state = lock(&self.state);
         if let Some(Call { state: CallState::Running(ended), .. }) = state.calls.get(&self.key) {
-            ended.notify_waiters();
+            ended.cancel();
             state.calls.remove(&self.key);
         }
     }
@@ -225,6 +221,19 @@ mod tests {
         });
         store.commit(&call("a", b"1"), Some(transaction), answer(b"one")).await.unwrap();
         assert!(matches!(third.await.unwrap().unwrap(), Begun::Answered(_)));
+    }
+
+    #[tokio::test]
+    async fn who_comes_late_to_wait_for_a_run_does_not_wait_for_the_next_one() {
+        let store = MemoryReplyStore::default();
+        let first = run(&store, &call("a", b"1")).await;
+        let Looked::Wait(ended) = store.look(&call("a", b"1"), Instant::now()) else { panic!("it runs") };
+        drop(first);
+        let second = run(&store, &call("a", b"1")).await;
+        assert!(ended.is_cancelled());
+        let Looked::Wait(ended) = store.look(&call("a", b"1"), Instant::now()) else { panic!("it runs again") };
+        assert!(!ended.is_cancelled());
+        drop(second);
     }
 
     #[tokio::test]
