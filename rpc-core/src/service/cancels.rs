@@ -20,7 +20,10 @@ pub(super) struct Cancels {
 
 #[derive(Debug, Default)]
 struct State {
-    running: HashMap<Box<str>, CancellationToken>,
+    /// Of one id there are several when a request was handed out again while its first run still lives here.
+    running: HashMap<Box<str>, Vec<(u64, CancellationToken)>>,
+    /// The number of the next run.
+    next: u64,
     /// Cancelled, and not here yet: with the instant at which nobody hands them out any more.
     early: HashMap<Box<str>, Instant>,
     /// The keys of `early`, the oldest first.
@@ -32,6 +35,7 @@ struct State {
 pub(super) struct Cancellable<'a> {
     cancels: &'a Cancels,
     id: &'a str,
+    number: u64,
 }
 
 impl Cancels {
@@ -41,16 +45,17 @@ impl Cancels {
         if state.early.remove(id).is_some() {
             return None;
         }
-        // Of two requests under one id, which a foreign caller may choose, the first can be cancelled.
-        state.running.entry(id.into()).or_insert_with(|| token.clone());
-        Some(Cancellable { cancels: self, id })
+        let number = state.next;
+        state.next += 1;
+        state.running.entry(id.into()).or_default().push((number, token.clone()));
+        Some(Cancellable { cancels: self, id, number })
     }
 
     /// A caller has given its request up; `until` is when the request would be too late anyway.
     pub(super) fn cancel(&self, id: &str, until: Instant) {
         let mut state = self.lock();
         match state.running.get(id) {
-            Some(token) => token.cancel(),
+            Some(runs) => runs.iter().for_each(|(_, token)| token.cancel()),
             None => state.remember(id, until, Instant::now()),
         }
     }
@@ -76,7 +81,12 @@ impl State {
 
 impl Drop for Cancellable<'_> {
     fn drop(&mut self) {
-        self.cancels.lock().running.remove(self.id);
+        let mut state = self.cancels.lock();
+        let Some(runs) = state.running.get_mut(self.id) else { return };
+        runs.retain(|(number, _)| *number != self.number);
+        if runs.is_empty() {
+            state.running.remove(self.id);
+        }
     }
 }
 
@@ -99,6 +109,17 @@ mod tests {
         cancels.cancel("a", soon());
         assert!(token.is_cancelled());
         drop(running);
+        assert!(cancels.lock().running.is_empty());
+    }
+
+    #[tokio::test]
+    async fn all_runs_of_a_request_are_cancelled_whichever_ended_first() {
+        let (cancels, tokens) = (Cancels::default(), [(); 3].map(|()| CancellationToken::new()));
+        let [first, second, third] = [0, 1, 2].map(|run| cancels.begin("a", &tokens[run]).unwrap());
+        drop(first);
+        cancels.cancel("a", soon());
+        assert_eq!(tokens.each_ref().map(CancellationToken::is_cancelled), [false, true, true]);
+        drop((third, second));
         assert!(cancels.lock().running.is_empty());
     }
 
