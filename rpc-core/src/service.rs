@@ -15,6 +15,7 @@ mod progress;
 mod reopen;
 mod settle;
 mod skew;
+mod turns;
 
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
@@ -162,6 +163,12 @@ impl<S: Send + Sync + 'static> Service<S> {
     /// A call whose process died three times while it was handled is not begun again: it ends `internal`, and its
     /// request is kept with the dead letters. Requests that came back because a process died, or a connection, are
     /// begun one at a time in each process, so that none is blamed for another.
+    ///
+    /// Requests of one call that are with this service at the same time, in whichever of its instances in this process,
+    /// take turns: the next one waits, in a place of the prefetch, until the first has ended, and is not counted. Of
+    /// several processes each may begin the call, and one is committed. So only if more than three of them handle one
+    /// call at the same time it may end `internal` although none has died, while its effect is committed once; a repeat
+    /// gets its answer.
     ///
     /// Instances share the store, or each forgets what the others did.
     #[must_use]

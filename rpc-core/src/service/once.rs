@@ -9,7 +9,10 @@ use tokio::{
     sync::{Semaphore, SemaphorePermit},
 };
 
-use super::handler::{Failure, Handler, decode, encode};
+use super::{
+    handler::{Failure, Handler, decode, encode},
+    turns::{Turn, Turns},
+};
 use crate::{
     codec::Codec,
     context::Context,
@@ -32,17 +35,19 @@ where
     H: Fn(Arc<S>, Context, R::Transaction, Request) -> F + Send + Sync + 'static,
     F: Future<Output = Result<(Reply, R::Transaction), Status>> + Send + 'static,
 {
-    let (handler, suspects) = (Arc::new(handler), Arc::new(Suspects::default()));
+    let (handler, suspects, turns) = (Arc::new(handler), Arc::new(Suspects::default()), Arc::new(Turns::default()));
     Arc::new(move |context, codec, body, _| {
         let (state, store, handler) = (Arc::clone(&state), Arc::clone(&store), Arc::clone(&handler));
-        let suspects = Arc::clone(&suspects);
+        let (suspects, turns) = (Arc::clone(&suspects), Arc::clone(&turns));
         Box::pin(async move {
             // What cannot be read is no call that could be remembered.
             let request = decode(codec, &body)?;
             let call = CallKey::new(method, context.call_id(), codec, &body);
             drop(body);
+            // Not counted while another request of the call is handled here: it most likely gets that one's answer.
+            let turn = turns.wait(&call).await;
             let alone = suspects.if_suspect(context.redelivered()).await;
-            let mut once = Once { call, store, codec, begun: false };
+            let mut once = Once { call, store, codec, begun: false, turn: Some(turn) };
             let transaction = match once.begin().await? {
                 Ok(transaction) => transaction,
                 Err(answer) => return answer.into_outcome(codec),
@@ -90,6 +95,8 @@ struct Once<R: ReplyStore> {
     codec: Codec,
     /// Counted, and without an end.
     begun: bool,
+    /// Kept until the start is not counted any more.
+    turn: Option<Turn>,
 }
 
 impl<R: ReplyStore> Once<R> {
@@ -98,7 +105,8 @@ impl<R: ReplyStore> Once<R> {
         // Dropped while it waits, it may be counted.
         self.begun = true;
         let begun = self.store.begin(&self.call).await;
-        self.begun = matches!(begun, Ok(Begun::Run { starts, .. }) if starts <= STARTS_MAX);
+        // What is found to be poison is counted like a run, and is none: its start is taken back, too.
+        self.begun = matches!(begun, Ok(Begun::Run { .. }));
         match begun.map_err(|error| self.failed(&error))? {
             Begun::Run { starts, .. } if starts > STARTS_MAX => Err(Failure::Poison),
             Begun::Run { transaction, .. } => Ok(Ok(transaction)),
@@ -135,8 +143,10 @@ impl<R: ReplyStore> Drop for Once<R> {
     fn drop(&mut self) {
         // Without a runtime the process ends.
         let Some(runtime) = self.begun.then(Handle::try_current).and_then(Result::ok) else { return };
-        let (store, call) = (Arc::clone(&self.store), self.call.clone());
+        let (store, call, turn) = (Arc::clone(&self.store), self.call.clone(), self.turn.take());
         runtime.spawn(async move {
+            // The next one is to find it taken back.
+            let _turn = turn;
             if let Err(error) = store.abandon(&call).await {
                 tracing::warn!(%call, %error, "a start stays counted");
             }

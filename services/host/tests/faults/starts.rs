@@ -1,8 +1,15 @@
 //! What is counted as a start that nobody saw the end of, and what is not.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
-use tokio::sync::Semaphore;
+use futures::future::join_all;
+use tokio::sync::{Notify, Semaphore};
 use warren_rpc::{CallError, CallOptions, Code, ServeOptions};
 use warren_testing::broker;
 
@@ -33,4 +40,40 @@ async fn a_handler_that_is_dropped_is_no_process_that_died() {
     go.add_permits(10);
     soon("the call", client.call_with::<HaveEffect>(&1, called("patient"))).await.expect("it is begun once more");
     assert_eq!(effects(&pool).await, 1);
+}
+
+#[tokio::test]
+async fn repeats_at_the_same_time_wait_for_the_first_and_are_not_taken_for_poison() {
+    const LAST: u32 = 9;
+    let Some(broker) = broker("repeats-at-once").await else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let (pool, replies) = open(&folder.path().join("store.sqlite")).await;
+    let (go, last, begun) = (Arc::new(Semaphore::new(0)), Arc::new(Notify::new()), Arc::new(AtomicU32::new(0)));
+    let service = service(Arc::new(replies), {
+        let (go, last, begun) = (Arc::clone(&go), Arc::clone(&last), Arc::clone(&begun));
+        move |number| {
+            let (go, last, begun) = (Arc::clone(&go), Arc::clone(&last), Arc::clone(&begun));
+            async move {
+                if number == LAST {
+                    return last.notify_one();
+                }
+                begun.fetch_add(1, Ordering::SeqCst);
+                go.acquire().await.unwrap().forget();
+            }
+        }
+    });
+    let client = client(&broker.url).await;
+    let _running = service.serve(&client, ServeOptions::default()).await.unwrap();
+    // More than there may be starts of a call.
+    let calls = join_all((0..8).map(|_| client.call_with::<HaveEffect>(&1, called("the same"))));
+    let behind_them = async {
+        client.call_with::<HaveEffect>(&LAST, called("last")).await.unwrap();
+        soon("the last one", last.notified()).await;
+        go.add_permits(8);
+    };
+    let (answers, ()) = soon("all", futures::future::join(calls, behind_them)).await;
+    for answer in answers {
+        assert_eq!(answer.expect("nothing died"), std::process::id());
+    }
+    assert_eq!((effects(&pool).await, begun.load(Ordering::SeqCst)), (2, 1));
 }
