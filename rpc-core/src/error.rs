@@ -30,10 +30,12 @@ pub struct NameError {
     pub bytes: usize,
 }
 
-/// A header that a publisher, or a binding, cannot choose.
+/// A header that a publisher, or a binding, cannot choose: by its name, or because all together are too large with it
+/// ([`HEADERS_BYTES_MAX`](crate::HEADERS_BYTES_MAX)).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the header {name:?} cannot be used: it takes 1 to 255 bytes, and must not be the broker's or the contract's own"
+    "the header {name:?} cannot be used: a name has 1 to 255 bytes and is not the broker's or the contract's own, and \
+     all headers together take at most 65536 bytes"
 )]
 pub struct HeaderError {
     /// Its name.

@@ -6,7 +6,7 @@ use std::{borrow::Cow, fmt, marker::PhantomData};
 
 use serde::{Serialize, de::DeserializeOwned};
 
-pub use self::headers::{HeaderValue, Headers};
+pub use self::headers::{HEADERS_BYTES_MAX, HeaderValue, Headers};
 use crate::{
     amqp::{self, Bound},
     error::BindingError,

@@ -115,11 +115,12 @@ fn heads(go: Go) {
             let head = Head::read(&properties);
             let headers = properties.headers().as_ref().map(Headers::read).unwrap_or_default();
             let published = Published { routing_key: "a.key".to_owned(), headers };
-            let again = retry_properties(&properties, &head, Some(&published), head.tries.saturating_add(1));
+            let tries = head.tries.saturating_add(1);
+            let again = retry_properties(&properties, &head, Some(&published), tries).expect("no input is that large");
             assert_eq!(again.headers().as_ref().map(Headers::read), Some(published.headers), "headers are kept");
             let again = Head::read(&again);
             assert_eq!((&again.call_id, &again.codec), (&head.call_id, &head.codec), "another try is of the same call");
-            let request = Head::read(&retry_properties(&properties, &head, None, 1));
+            let request = Head::read(&retry_properties(&properties, &head, None, 1).expect("metadata is bounded"));
             assert_eq!(request.metadata, Ok(head.metadata.unwrap_or_default()), "metadata is kept");
             cancelled_until(&properties)
         });

@@ -85,7 +85,7 @@ pub use error::{
     BindingError, BrokerError, CallError, ConnectError, HeaderError, NameError, PublishError, RejectReason, ServeError,
     SubscribeError,
 };
-pub use exchange::{Binding, Body, Exchange, ExchangeKind, HeaderValue, Headers};
+pub use exchange::{Binding, Body, Exchange, ExchangeKind, HEADERS_BYTES_MAX, HeaderValue, Headers};
 pub use metadata::{METADATA_BYTES_MAX, Metadata};
 pub use method::{BODY_BYTES_MAX, Effect, Event, Method, Progressive, QUEUE_LENGTH_MAX};
 pub use once::{

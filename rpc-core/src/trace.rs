@@ -4,6 +4,10 @@
 
 use std::fmt;
 
+/// Longest `tracestate` that is passed on, in bytes: so much must be (section 3.3.1.5). A longer one is dropped, for
+/// all headers share a frame.
+pub(crate) const STATE_BYTES_MAX: usize = 512;
+
 /// Where a call stands in a trace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TraceContext {
@@ -13,7 +17,7 @@ pub struct TraceContext {
     pub span_id: u64,
     /// Whether the trace is recorded, by bit 0.
     pub flags: u8,
-    /// What tracing systems tell each other, as it came.
+    /// What tracing systems tell each other, as it came. Of more than 512 bytes, it is dropped, on both sides.
     pub state: Option<String>,
 }
 
@@ -49,7 +53,8 @@ impl TraceContext {
         let trace_id = u128::from_str_radix(trace_id, 16).ok().filter(|id| *id != 0)?;
         let span_id = u64::from_str_radix(span_id, 16).ok().filter(|id| *id != 0)?;
         let flags = u8::from_str_radix(flags, 16).ok()?;
-        Some(Self { trace_id, span_id, flags, state: tracestate.map(str::to_owned) })
+        let state = tracestate.filter(|state| state.len() <= STATE_BYTES_MAX);
+        Some(Self { trace_id, span_id, flags, state: state.map(str::to_owned) })
     }
 }
 
@@ -78,6 +83,13 @@ mod tests {
         assert_eq!((child.trace_id, child.state.as_deref()), (context.trace_id, Some("a=1")));
         assert_ne!(child.span_id, context.span_id);
         assert!(TraceContext::parse(&TraceContext::new_root().to_string(), None).is_some());
+    }
+
+    #[test]
+    fn a_state_that_is_too_long_is_dropped_and_the_trace_is_not() {
+        let state = |bytes: usize| TraceContext::parse(EXAMPLE, Some(&"s".repeat(bytes))).unwrap().state;
+        assert_eq!(state(STATE_BYTES_MAX).map(|state| state.len()), Some(512));
+        assert_eq!(state(STATE_BYTES_MAX + 1), None);
     }
 
     #[test]

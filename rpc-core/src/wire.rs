@@ -26,8 +26,9 @@ pub(crate) use self::{
 use crate::{
     amqp::{header_integer, header_text},
     codec::Codec,
+    error::HeaderError,
     metadata::Metadata,
-    trace::TraceContext,
+    trace::{STATE_BYTES_MAX, TraceContext},
 };
 
 /// What remained of the deadline when the request was sent, in ms.
@@ -77,13 +78,18 @@ pub(crate) fn cancelled_until(properties: &BasicProperties) -> Instant {
 
 /// The properties of a one-way message that is published once more: what the contract knows of it, and nothing else. If
 /// all were copied, a stranger's `user_id` would close the channel, and a stranger's `CC` send copies.
+///
+/// # Errors
+///
+/// [`HeaderError`], if the headers that its publisher chose are too large: a frame that they fill has no room for what
+/// another try adds, and the broker would end the connection, again and again.
 pub(crate) fn retry_properties(
     first: &BasicProperties,
     head: &Head,
     published: Option<&Published>,
     tries: u32,
-) -> BasicProperties {
-    let mut headers = published.map(Published::table).unwrap_or_default();
+) -> Result<BasicProperties, HeaderError> {
+    let mut headers = published.map(Published::table).transpose()?.unwrap_or_default();
     if let (None, Ok(metadata)) = (published, &head.metadata) {
         metadata.write(&mut headers);
     }
@@ -105,7 +111,14 @@ pub(crate) fn retry_properties(
     if let Some(timestamp) = *first.timestamp() {
         properties = properties.with_timestamp(timestamp);
     }
-    properties
+    Ok(properties)
+}
+
+fn write_trace(trace: TraceContext, headers: &mut FieldTable) {
+    headers.insert(TRACEPARENT.into(), AMQPValue::LongString(trace.to_string().into()));
+    if let Some(state) = trace.state.filter(|state| state.len() <= STATE_BYTES_MAX) {
+        headers.insert(TRACESTATE.into(), AMQPValue::LongString(state.into()));
+    }
 }
 
 fn message(codec: Codec, app_id: &ShortString) -> BasicProperties {
@@ -259,10 +272,10 @@ mod tests {
     fn another_try_keeps_the_id_and_what_the_body_is_and_counts() {
         let first = with_deadline(Some(60_000), None).with_user_id("guest".into()).with_app_id("other".into());
         let head = Head::read(&first);
-        let again = Head::read(&retry_properties(&first, &head, None, head.tries + 1));
+        let again = Head::read(&retry_properties(&first, &head, None, head.tries + 1).unwrap());
         assert_eq!((again.tries, &again.call_id, &again.codec), (1, &head.call_id, &head.codec));
         assert!(again.deadline.is_some_and(|deadline| deadline <= head.deadline.unwrap() + Duration::from_secs(1)));
-        let properties = retry_properties(&first, &again, None, 2);
+        let properties = retry_properties(&first, &again, None, 2).unwrap();
         assert_eq!(Head::read(&properties).tries, 2);
         assert_eq!((properties.user_id(), properties.app_id().as_ref().unwrap().as_str()), (&None, "other"));
         assert_eq!(*properties.delivery_mode(), Some(PERSISTENT));

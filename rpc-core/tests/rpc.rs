@@ -21,6 +21,7 @@ mod rpc {
     mod foreign;
     mod half_open;
     mod harness;
+    mod large_headers;
     mod layers;
     mod layers_once;
     mod lifecycle;

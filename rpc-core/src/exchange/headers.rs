@@ -6,6 +6,11 @@ use lapin::types::{AMQPValue, FieldTable, ShortString};
 
 use crate::{error::HeaderError, wire};
 
+/// Most bytes of a message's headers as AMQP writes them (section 4.2.5.5: a name and 2 bytes, a text and 4, a number
+/// 8, a yes or no 1). All properties of a message are one frame, which has 131,072 bytes with RabbitMQ's defaults: a
+/// broker ends the connection that sends more.
+pub const HEADERS_BYTES_MAX: usize = 65_536;
+
 /// The headers of a published message, by which a headers exchange chooses.
 ///
 /// ```
@@ -53,6 +58,17 @@ impl From<bool> for HeaderValue {
     }
 }
 
+impl HeaderValue {
+    /// As AMQP writes it.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Text(text) => 4 + text.len(),
+            Self::Integer(_) => 8,
+            Self::Bool(_) => 1,
+        }
+    }
+}
+
 impl Headers {
     /// None.
     #[must_use]
@@ -61,7 +77,8 @@ impl Headers {
     }
 
     /// These, and one more. Names have 1 to 255 bytes, do not begin with `x-`, and are none of those that the wire
-    /// contract or the broker gives a meaning to; where others are used, they are refused ([`HeaderError`]).
+    /// contract or the broker gives a meaning to; all together take [`HEADERS_BYTES_MAX`]. Where others are used, they
+    /// are refused ([`HeaderError`]).
     #[must_use]
     pub fn with(mut self, name: impl Into<String>, value: impl Into<HeaderValue>) -> Self {
         self.0.insert(name.into(), value.into());
@@ -91,10 +108,12 @@ impl Headers {
     /// As AMQP has them.
     pub(crate) fn table(&self) -> Result<FieldTable, HeaderError> {
         let mut table = FieldTable::default();
+        let mut bytes = 0_usize;
         for (name, value) in &self.0 {
+            bytes = bytes.saturating_add(name.len() + 2).saturating_add(value.bytes());
             let refused = || HeaderError { name: name.clone() };
             let key = ShortString::try_new(name.as_str()).map_err(|_| refused())?;
-            if name.is_empty() || wire::is_reserved(name) {
+            if name.is_empty() || wire::is_reserved(name) || bytes > HEADERS_BYTES_MAX {
                 return Err(refused());
             }
             let value = match value {
@@ -143,6 +162,10 @@ mod tests {
         for name in ["", "x-match", "tries", "CC", "deadline-ms", &"n".repeat(256)] {
             assert_eq!(Headers::new().with(name, 1).table().unwrap_err().name, name);
         }
+        let all_but_text = 4 + "text".len() + 2;
+        let most = Headers::new().with("text", "x".repeat(HEADERS_BYTES_MAX - all_but_text));
+        assert!(most.table().is_ok());
+        assert_eq!(most.with("zero", 0).table().unwrap_err().name, "zero");
         let mut table = FieldTable::default();
         table.insert("tries".into(), AMQPValue::LongInt(7));
         table.insert("points".into(), AMQPValue::ShortShortUInt(7));

@@ -14,7 +14,7 @@ use lapin::{BasicProperties, types::ShortString};
 
 use super::{delivery::Shared, handler::Source, settle::Settle};
 use crate::{
-    error::PublishError,
+    error::{HeaderError, PublishError},
     publisher::Publisher,
     status::{Retry, Status},
     wire::{self, Head, Published},
@@ -91,7 +91,13 @@ pub(super) async fn refused(
         () = tokio::time::sleep(pause) => {}
         () = shared.shutdown.cancelled() => return Some(Settle::PutBack),
     }
-    let (queue, properties, body) = once_more(shared, message, tries);
+    let (queue, properties, body) = match once_more(shared, message, tries) {
+        Ok(message) => message,
+        Err(error) => {
+            tracing::error!(queue, id, tries, %status, %error, "a one-way message is given up");
+            return Some(Settle::Reject);
+        }
+    };
     match subscriptions {
         None => again(queue, properties, body, publisher).await,
         // It is handed out again already.
@@ -111,10 +117,10 @@ fn once_more(
     shared: &Shared,
     RefusedMessage { properties, head, published, body }: RefusedMessage<'_>,
     tries: u32,
-) -> (ShortString, BasicProperties, Bytes) {
+) -> Result<(ShortString, BasicProperties, Bytes), HeaderError> {
     let queue = shared.endpoint.queue.name.as_str();
     let queue = ShortString::try_new(queue).expect("the queue was declared under this name");
-    (queue, wire::retry_properties(properties, head, published, tries), body)
+    Ok((queue, wire::retry_properties(properties, head, published, tries)?, body))
 }
 
 /// On the connection that the request came by: if that is lost, the request is handed out again.

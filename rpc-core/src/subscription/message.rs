@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use crate::{
     client::Client,
     codec::DecodeError,
-    error::PublishError,
+    error::{PublishError, RejectReason},
     exchange::{Body, Headers},
     method::BODY_BYTES_MAX,
     wire::{self, Head, Published},
@@ -109,7 +109,9 @@ impl<B> Message<B> {
     ///
     /// # Errors
     ///
-    /// [`PublishError`]: it could not be published again, and is put back instead, where it was.
+    /// [`PublishError`]: it could not be published again, and is put back instead, where it was. Only if its headers
+    /// are too large for another try ([`RejectReason::Header`]) it is rejected, as by [`reject`](Self::reject): it
+    /// would come again for ever.
     ///
     /// # Cancel safety
     ///
@@ -117,7 +119,14 @@ impl<B> Message<B> {
     pub async fn retry(mut self) -> Result<(), PublishError> {
         let published = Published { routing_key: self.routing_key.clone(), headers: self.headers.clone() };
         let Again { client, queue, properties, head, body } = &self.held.again;
-        let properties = wire::retry_properties(properties, head, Some(&published), self.tries.saturating_add(1));
+        let tries = self.tries.saturating_add(1);
+        let properties = match wire::retry_properties(properties, head, Some(&published), tries) {
+            Ok(properties) => properties,
+            Err(error) => {
+                self.held.settle(Settle::Reject);
+                return Err(RejectReason::from(error).into());
+            }
+        };
         // If it fails, `held` is dropped, and puts the message back.
         client.publish_again(queue.clone(), properties, body.clone()).await?;
         self.held.settle(Settle::Ack);

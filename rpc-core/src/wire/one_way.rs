@@ -11,9 +11,9 @@ use lapin::{
 use super::{
     CALLER, DEADLINE_AT, DEADLINE_MS, PATH, PERSISTENT, STATUS, TRACEPARENT, TRACESTATE, TRIES, expiration, message,
     progress::{CREDIT, RUN, SEQ},
-    unix_ms,
+    unix_ms, write_trace,
 };
-use crate::{amqp::header_text, codec::Codec, exchange::Headers, trace::TraceContext};
+use crate::{amqp::header_text, codec::Codec, error::HeaderError, exchange::Headers, trace::TraceContext};
 
 /// The key that a message was first published with, when it is tried again.
 const ROUTING_KEY: &str = "routing-key";
@@ -58,10 +58,7 @@ impl OneWayHead {
     pub(crate) fn into_properties(self) -> BasicProperties {
         let mut headers = self.headers;
         if let Some(trace) = self.trace {
-            headers.insert(TRACEPARENT.into(), AMQPValue::LongString(trace.to_string().into()));
-            if let Some(state) = trace.state {
-                headers.insert(TRACESTATE.into(), AMQPValue::LongString(state.into()));
-            }
+            write_trace(trace, &mut headers);
         }
         if let Some(path) = self.path {
             headers.insert(PATH.into(), AMQPValue::LongString(path.into()));
@@ -101,10 +98,10 @@ impl Published {
         }
     }
 
-    /// For another try.
-    pub(super) fn table(&self) -> FieldTable {
-        let mut headers = self.headers.table().unwrap_or_default();
+    /// For another try, if they leave room for it.
+    pub(super) fn table(&self) -> Result<FieldTable, HeaderError> {
+        let mut headers = self.headers.table()?;
         headers.insert(ROUTING_KEY.into(), AMQPValue::LongString(self.routing_key.as_str().into()));
-        headers
+        Ok(headers)
     }
 }

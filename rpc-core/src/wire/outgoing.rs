@@ -10,9 +10,9 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{
-    CALLER, DEADLINE_AT, DEADLINE_MS, PATH, PERSISTENT, STATUS, TRACEPARENT, TRACESTATE, expiration, message,
+    CALLER, DEADLINE_AT, DEADLINE_MS, PATH, PERSISTENT, STATUS, expiration, message,
     progress::{CREDIT, ProgressHead},
-    unix_ms,
+    unix_ms, write_trace,
 };
 use crate::{codec::Codec, metadata::Metadata, status::Code, trace::TraceContext};
 
@@ -108,10 +108,7 @@ impl RequestHead {
         headers.insert(DEADLINE_AT.into(), AMQPValue::LongLongInt(now_ms.saturating_add(remaining_ms)));
         headers.insert(CALLER.into(), AMQPValue::LongString(callback_queue.as_str().into()));
         if let Some(trace) = self.trace {
-            headers.insert(TRACEPARENT.into(), AMQPValue::LongString(trace.to_string().into()));
-            if let Some(state) = trace.state {
-                headers.insert(TRACESTATE.into(), AMQPValue::LongString(state.into()));
-            }
+            write_trace(trace, &mut headers);
         }
         if let Some(path) = self.path {
             headers.insert(PATH.into(), AMQPValue::LongString((*path).into()));
