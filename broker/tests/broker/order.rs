@@ -123,8 +123,14 @@ async fn check(target: &Target, cases: Vec<Case>) {
         (what, found, expected)
     });
     let mut wrong = futures::future::join_all(endings).await;
-    wrong.retain(|(_, found, expected)| found != expected);
+    wrong.retain(|(what, found, expected)| found != expected && !is_race_of_rabbitmq(target, what, *found));
     assert!(wrong.is_empty(), "what, found, expected: {wrong:#?}");
+}
+
+/// RabbitMQ's channel is a process, which an unasked close-ok ends: what comes right behind it finds a channel that
+/// dies (503), or none (504).
+fn is_race_of_rabbitmq(target: &Target, what: &str, found: Ending) -> bool {
+    what == "channel.close-ok that nobody asked for" && found == Connection(504) && target.flavour != Flavour::Embedded
 }
 
 async fn methods_at_the_wrong_time_end_as_the_table_says(target: &Target) {
