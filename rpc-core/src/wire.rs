@@ -131,6 +131,12 @@ fn expiration(remaining: Duration) -> ShortString {
     ms.to_string().into()
 }
 
+/// How a message's body is written; the content type if it is neither form. Without one it is JSON.
+fn codec(properties: &BasicProperties) -> Result<Codec, String> {
+    let Some(content_type) = properties.content_type() else { return Ok(Codec::Json) };
+    Codec::from_content_type(content_type.as_str()).ok_or_else(|| content_type.to_string())
+}
+
 /// What the properties of a request or an event say to an instance.
 #[derive(Debug)]
 pub(crate) struct Head {
@@ -158,19 +164,13 @@ pub(crate) struct Head {
 
 impl Head {
     pub(crate) fn read(properties: &BasicProperties) -> Self {
-        let codec = match properties.content_type() {
-            None => Ok(Codec::Json),
-            Some(content_type) => {
-                Codec::from_content_type(content_type.as_str()).ok_or_else(|| content_type.to_string())
-            }
-        };
         let now_ms = unix_ms();
         let call_id = properties.message_id().as_ref().map(|id| id.as_str()).filter(|id| !id.is_empty());
         Self {
             reply_to: properties.reply_to().clone().filter(|queue| !queue.as_str().is_empty()),
             correlation_id: properties.correlation_id().clone(),
             call_id: call_id.map_or_else(|| Uuid::now_v7().to_string(), str::to_owned),
-            codec,
+            codec: codec(properties),
             deadline: remaining(properties, now_ms).map(|remaining| Instant::now() + remaining),
             skew_ms: skew_ms(properties, now_ms),
             tries: header_integer(properties, TRIES).map_or(0, |tries| u32::try_from(tries).unwrap_or_default()),

@@ -28,16 +28,22 @@ async fn keep_silent(raw: &mut Raw) {
     }
 }
 
-#[tokio::test]
-async fn a_blocked_publisher_is_not_cut_however_long_it_waits() {
-    let target = target().await;
+/// A raw connection that has published to the queue `q` while publishers are blocked, and a channel beside it.
+async fn blocked_publisher(target: &Target) -> (lapin::Channel, Raw) {
     let channel = target.channel().await;
     declare_durable(&channel, "q", FieldTable::default()).await;
-    let mut raw = Raw::open(&target, 10, 1).await;
+    let mut raw = Raw::open(target, 10, 1).await;
     raw.open_channel(1).await;
     raw.method().await;
     target.broker().block_publishers("low on memory");
     raw.publish(1, "", "q", 0, &[0, 0], b"blocked").await;
+    (channel, raw)
+}
+
+#[tokio::test]
+async fn a_blocked_publisher_is_not_cut_however_long_it_waits() {
+    let target = target().await;
+    let (channel, mut raw) = blocked_publisher(&target).await;
     keep_silent(&mut raw).await;
     target.broker().unblock_publishers();
     assert_eq!(body(&get(&channel, "q").await), "blocked");
@@ -49,13 +55,7 @@ async fn a_blocked_publisher_is_not_cut_however_long_it_waits() {
 #[tokio::test]
 async fn a_silent_client_is_cut_once_it_is_read_again() {
     let target = target().await;
-    let channel = target.channel().await;
-    declare_durable(&channel, "q", FieldTable::default()).await;
-    let mut raw = Raw::open(&target, 10, 1).await;
-    raw.open_channel(1).await;
-    raw.method().await;
-    target.broker().block_publishers("low on memory");
-    raw.publish(1, "", "q", 0, &[0, 0], b"blocked").await;
+    let (_channel, mut raw) = blocked_publisher(&target).await;
     assert!(matches!(raw.frame().await, Some(AMQPFrame::Heartbeat)));
     target.broker().unblock_publishers();
     while raw.frame().await.is_some() {}

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use lapin::BasicProperties;
 use serde::Deserialize;
 
-use super::STATUS;
+use super::{STATUS, codec};
 use crate::{
     amqp::{death, header_text},
     codec::Codec,
@@ -39,10 +39,7 @@ impl Answer {
             let queue = header_text(properties, "x-first-death-queue").unwrap_or_default().to_owned();
             return Self::Dead { reason: reason.to_owned(), queue };
         }
-        let codec = match properties.content_type() {
-            None => Some(Codec::Json),
-            Some(content_type) => Codec::from_content_type(content_type.as_str()),
-        };
+        let codec = codec(properties).ok();
         let status = header_text(properties, STATUS).map(str::to_owned);
         Self::Reply(Reply { status, codec, body: body.into() })
     }

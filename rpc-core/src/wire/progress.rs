@@ -6,6 +6,7 @@ use lapin::{
     types::{AMQPValue, FieldTable, ShortString},
 };
 
+use super::codec;
 use crate::{
     amqp::{header_integer, header_text},
     codec::Codec,
@@ -54,13 +55,11 @@ impl Progress {
         let seq = u64::try_from(header_integer(properties, SEQ)?).ok()?;
         let control_queue = properties.reply_to().clone().filter(|queue| !queue.as_str().is_empty());
         let number = header_integer(properties, RUN).unwrap_or_default();
-        let codec = match properties.content_type() {
-            None => Ok(Codec::Json),
-            Some(content_type) => {
-                Codec::from_content_type(content_type.as_str()).ok_or_else(|| content_type.to_string())
-            }
-        };
-        Some(Self { run: RunId { control_queue, number }, seq, item: ItemBody { codec, body: body.into() } })
+        Some(Self {
+            run: RunId { control_queue, number },
+            seq,
+            item: ItemBody { codec: codec(properties), body: body.into() },
+        })
     }
 }
 
