@@ -9,7 +9,6 @@ mod report;
 mod steps;
 mod tally;
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -56,25 +55,23 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let python = report.optional_step("python packages", python::environment);
     let node_modules = report.optional_step("node packages", node::modules);
 
+    let mut environment = vec![(warren_debian::SKIPPED_FILE, skipped_file.clone())];
+    environment.extend(python.map(|python| ("WARREN_PYTHON", python)));
+    environment.extend(node_modules.map(|modules| ("WARREN_NODE_MODULES", modules)));
+
     let mut tally = Tally::default();
-    let mut tests = test_step(arguments.long).env(warren_debian::SKIPPED_FILE, &skipped_file);
-    if let Some(python) = python {
-        tests = tests.env("WARREN_PYTHON", python);
-    }
-    if let Some(modules) = node_modules {
-        tests = tests.env("WARREN_NODE_MODULES", modules);
-    }
+    let tests = test_step(arguments.long).envs(&environment);
     if !report.step("tests", || tests.run_and_read(|line| tally.read(line))) {
         // What did not compile, or was killed, prints no result.
         tally.failed = tally.failed.max(1);
     }
     report.step("the library on RabbitMQ 3", || {
-        on_rabbitmq("3", RPC, &skipped_file).run_and_read(|line| tally.read(line))
+        on_rabbitmq("3", RPC).envs(&environment).run_and_read(|line| tally.read(line))
     });
     if arguments.long {
         let suites = [RPC, BROKER].concat();
         report.step("library and broker suite on RabbitMQ 4", || {
-            on_rabbitmq("4", &suites, &skipped_file).run_and_read(|line| tally.read(line))
+            on_rabbitmq("4", &suites).envs(&environment).run_and_read(|line| tally.read(line))
         });
     }
     tally.skipped = std::fs::read_to_string(&skipped_file)?.lines().map(str::to_owned).collect();
@@ -87,11 +84,10 @@ fn test_step(long: bool) -> Step {
 }
 
 /// What the suites promise on the embedded broker, they promise on this RabbitMQ.
-fn on_rabbitmq(version: &str, suites: &[&str], skipped_file: &Path) -> Step {
+fn on_rabbitmq(version: &str, suites: &[&str]) -> Step {
     // The whole workspace, so that its build is the one that is there.
     steps::cargo(&["test", "--workspace", "--no-fail-fast"])
         .arguments(suites)
-        .env(warren_debian::SKIPPED_FILE, skipped_file)
         .env(warren_rabbitmq::RABBITMQ_VERSION, version)
 }
 

@@ -36,6 +36,11 @@ impl Step {
         self
     }
 
+    pub(crate) fn envs(mut self, variables: &[(&str, impl AsRef<OsStr>)]) -> Step {
+        self.command.envs(variables.iter().map(|(name, value)| (name, value)));
+        self
+    }
+
     pub(crate) fn arguments(mut self, arguments: &[&str]) -> Step {
         self.command.args(arguments);
         self
