@@ -12,7 +12,7 @@ use std::{
 use futures::io::{AsyncRead, AsyncWrite};
 use mio::{Events, Interest, Token, net::TcpStream};
 
-use super::{Io, Shared, Tasks};
+use super::{Io, Shared, Tasks, schedule};
 
 const SOCKET: Token = Token(0);
 const ALARM: Token = Token(1);
@@ -34,6 +34,9 @@ pub(in crate::amqp) struct IoStream {
     tasks: Tasks,
     waker: Waker,
     turn: Turn,
+    /// Whether the socket's taking more ends the wait. Only while somebody writes: it would end each one at once, for a
+    /// socket takes more nearly always.
+    watches_writable: bool,
 }
 
 /// What the next read does first: lapin writes and parses between two of them, and reads on until there is nothing.
@@ -48,18 +51,20 @@ enum Turn {
 }
 
 impl IoStream {
+    /// On the thread that will read it.
     pub(in crate::amqp) fn new(socket: std::net::TcpStream, io: &Io, tasks: Tasks) -> io::Result<Self> {
+        schedule::wait_for_turns();
         socket.set_nonblocking(true)?;
         socket.set_nodelay(true)?;
         let mut socket = TcpStream::from_std(socket);
         let poll = mio::Poll::new()?;
-        poll.registry().register(&mut socket, SOCKET, Interest::READABLE | Interest::WRITABLE)?;
+        poll.registry().register(&mut socket, SOCKET, Interest::READABLE)?;
         let shared = Arc::clone(&io.0);
         if shared.alarm.set(mio::Waker::new(poll.registry(), ALARM)?).is_err() {
             return Err(io::Error::other("the thread has a socket already"));
         }
         let (events, waker) = (Events::with_capacity(8), Waker::from(Arc::clone(&shared)));
-        Ok(Self { socket, poll, events, shared, tasks, waker, turn: Turn::Tasks })
+        Ok(Self { socket, poll, events, shared, tasks, waker, turn: Turn::Tasks, watches_writable: false })
     }
 
     /// Reads; with nothing to read, runs tasks and sleeps.
@@ -116,8 +121,20 @@ impl IoStream {
             _ => self.shared.timers.fire(),
         }
         let writable = self.events.iter().any(|event| event.token() == SOCKET && event.is_writable());
-        let writer = if writable { self.shared.take_writer() } else { None };
-        Ok(writer.map(Waker::wake).is_some())
+        if !writable {
+            return Ok(false);
+        }
+        self.watch_writable(false)?;
+        Ok(self.shared.take_writer().map(Waker::wake).is_some())
+    }
+
+    fn watch_writable(&mut self, watch: bool) -> io::Result<()> {
+        if self.watches_writable != watch {
+            let interest = if watch { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
+            self.poll.registry().reregister(&mut self.socket, SOCKET, interest)?;
+            self.watches_writable = watch;
+        }
+        Ok(())
     }
 
     fn poll_writing(
@@ -132,6 +149,7 @@ impl IoStream {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     // And once more: it may have been shut down before anybody could be woken.
                     *self.shared.writer.lock().unwrap_or_else(PoisonError::into_inner) = Some(context.waker().clone());
+                    self.watch_writable(true)?;
                     waits = true;
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
