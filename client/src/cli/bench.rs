@@ -7,7 +7,8 @@ use clap::{Args, Subcommand};
 /// Measure calls over a broker.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Bench {
-    /// Echo calls: client and service in this process, on one connection. Leaves its queue on the broker.
+    /// Echo calls: client and service in this process, each with a connection. Leaves its queue on the
+    /// broker.
     Echo(Echo),
 }
 

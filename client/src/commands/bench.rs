@@ -18,11 +18,13 @@ use warren_proto::{
     bench::{Echo, EchoOnce},
 };
 use warren_rpc::{
-    CallError, CallOptions, Client, Context, Method, MethodOptions, Running, ServeOptions, Service, Status,
+    CallError, CallOptions, Client, ClientOptions, Context, Method, MethodOptions, Running, ServeOptions, Service,
+    Status,
 };
 
 use super::Session;
 use crate::{
+    address,
     cli::{self, Bench},
     failure::Failure,
 };
@@ -84,9 +86,11 @@ async fn measure<M>(session: &Session, echo: &cli::Echo, service: Service<()>) -
 where
     M: Method<Request = Blob, Reply = Blob>,
 {
+    // A connection of its own, as a service has: callers are other processes.
+    let serving = address::connect(&session.url, ClientOptions::default()).await?;
     let mut running: Vec<Running> = Vec::new();
     for _ in 0..echo.instances {
-        let instance = service.serve(&session.client, ServeOptions::default()).await;
+        let instance = service.serve(&serving, ServeOptions::default()).await;
         running.push(instance.map_err(|error| Failure::internal(error.to_string()))?);
     }
     let load = Load {
