@@ -4,8 +4,8 @@
 //! socket by tokio's, and tells tokio's tasks of each frame; what they answer wakes it again: some ten context
 //! switches for a call. So the thread waits for its socket itself ([`IoStream`]), and runs the tasks that move frames
 //! ([`Io::spawn`]): lapin's own, and ours that publish, take confirms, read replies and settle. Only what is a user's
-//! (callers, handlers) is woken in tokio, and wakes the thread at most once while it sleeps. On a busy machine the thread
-//! waits for its turn, and finds more to do at once ([`schedule`]).
+//! (callers, handlers) is woken in tokio, and wakes the thread at most once while it sleeps. On a busy machine the
+//! thread waits for its turn, and finds more to do at once ([`schedule`]).
 //!
 //! What runs here must never block, nor compute for long: a connection stands still meanwhile.
 

@@ -1,9 +1,9 @@
 //! How the kernel schedules a connection's thread.
 //!
-//! By default a thread that is woken interrupts one that runs. With broker and callers on all cores that is the worst of
-//! times: the thread reads two or three frames, answers them, sleeps, and is woken for the next ones; each wake-up costs
-//! as much as the work. Under `SCHED_BATCH` (`man 7 sched`) it has the same share of the processor, and waits for its
-//! turn, a few milliseconds at most; meanwhile more arrives. On an idle core nothing changes.
+//! By default a thread that is woken interrupts one that runs. With broker and callers on all cores that is the worst
+//! of times: the thread reads two or three frames, answers them, sleeps, and is woken for the next ones; each wake-up
+//! costs as much as the work. Under `SCHED_BATCH` (`man 7 sched`) it has the same share of the processor, and waits for
+//! its turn, a few milliseconds at most; meanwhile more arrives. On an idle core nothing changes.
 
 /// Lets the calling thread wait for its turn, unless somebody has chosen how it is scheduled.
 #[cfg(target_os = "linux")]
