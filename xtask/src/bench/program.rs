@@ -22,9 +22,12 @@ pub(super) struct Program {
 }
 
 impl Program {
-    /// Starts the program `name` of `folder`.
+    /// Starts the program `name` of `folder` in a session of its own, as programs of a server have: within one session
+    /// Linux shares the processors as if client and broker were one program (`man 7 sched`: autogroup).
     pub(super) fn start(folder: &Path, name: &str, arguments: &[&str]) -> anyhow::Result<Program> {
-        let mut child = Command::new(folder.join(name))
+        // It becomes the program: the process stays the same.
+        let mut child = Command::new("setsid")
+            .arg(folder.join(name))
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

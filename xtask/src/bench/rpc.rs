@@ -165,8 +165,9 @@ fn report(measured: &Measured, arguments: &Arguments, [version, load, chart]: [&
     format!(
         "## Calls beside lapin by hand and other libraries, on RabbitMQ {version}\n\n\
          `cargo xtask bench rpc --rabbitmq {rabbitmq} --runs {runs} --write`. An echo of 256 bytes, prefetch 256 where \
-         nothing else is said, client and service in one process, each with a connection; figures are medians of \
-         {runs} runs in turn, with the least and most of them. Of Warren every reply is confirmed before its request \
+         nothing else is said, client and service in one process, each with a connection, and in a \
+         session of its own beside the broker's; figures are medians of {runs} runs in turn, with the least and most \
+         of them. Of Warren every reply is confirmed before its request \
          is acked, and every request is confirmed and mandatory; `raw` and `batched` confirm nothing.\n\n\
          {}; load before the build: {load}.\n\n\
          {picture}{table}",
