@@ -5,6 +5,7 @@ mod connection;
 mod exchanges;
 mod io;
 mod topology;
+mod values;
 
 use std::{future::Future, time::Duration};
 
@@ -14,7 +15,7 @@ use lapin::{
         BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicPublishOptions,
         BasicQosOptions, BasicRejectOptions,
     },
-    types::{AMQPValue, FieldTable, ShortString},
+    types::{FieldTable, ShortString},
 };
 
 pub(crate) use self::{
@@ -25,6 +26,7 @@ pub(crate) use self::{
         Consumed, SharedQueue, bind_control, bind_own_dead_letters, consumers_of, death, declare_control_exchange,
         declare_events_exchange, declare_own_queue, declare_shared_queue,
     },
+    values::{header_integer, header_text, integer, text},
 };
 use crate::error::{BrokerError, NameError};
 
@@ -132,27 +134,4 @@ pub(crate) async fn put_back(acker: &Acker) -> lapin::Result<bool> {
 /// Settles a delivery: it is dropped, or dead-lettered if the queue has an exchange for that. False as with [`ack`].
 pub(crate) async fn reject(acker: &Acker) -> lapin::Result<bool> {
     acker.reject(BasicRejectOptions { requeue: false }).await
-}
-
-/// A header's text, if it is one.
-pub(crate) fn header_text<'a>(properties: &'a BasicProperties, name: &str) -> Option<&'a str> {
-    match properties.headers().as_ref()?.inner().get(name)? {
-        AMQPValue::LongString(text) => std::str::from_utf8(text.as_bytes()).ok(),
-        AMQPValue::ShortString(text) => Some(text.as_str()),
-        _ => None,
-    }
-}
-
-/// A header's whole number, of whatever width the sender chose.
-pub(crate) fn header_integer(properties: &BasicProperties, name: &str) -> Option<i64> {
-    match *properties.headers().as_ref()?.inner().get(name)? {
-        AMQPValue::ShortShortInt(value) => Some(value.into()),
-        AMQPValue::ShortShortUInt(value) => Some(value.into()),
-        AMQPValue::ShortInt(value) => Some(value.into()),
-        AMQPValue::ShortUInt(value) => Some(value.into()),
-        AMQPValue::LongInt(value) => Some(value.into()),
-        AMQPValue::LongUInt(value) => Some(value.into()),
-        AMQPValue::LongLongInt(value) => Some(value),
-        _ => None,
-    }
 }

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 
 use crate::{
+    amqp,
     error::{HeaderError, RejectReason},
     wire,
 };
@@ -96,7 +97,7 @@ impl Metadata {
     ///
     /// How many bytes they have, if too many.
     pub(crate) fn read(headers: &FieldTable) -> Result<Self, usize> {
-        let texts = || headers.inner().iter().filter_map(|(name, value)| Some((chosen(name)?, text(value)?)));
+        let texts = || headers.inner().iter().filter_map(|(name, value)| Some((chosen(name)?, amqp::text(value)?)));
         let bytes = texts().map(|(name, value)| name.len() + value.len()).sum();
         match bytes {
             0 => Ok(Self::new()),
@@ -112,14 +113,6 @@ impl Metadata {
 /// A name, if a sender can choose it.
 fn chosen(name: &ShortString) -> Option<&str> {
     Some(name.as_str()).filter(|name| !name.is_empty() && !wire::is_reserved(name))
-}
-
-fn text(value: &AMQPValue) -> Option<&str> {
-    match value {
-        AMQPValue::LongString(text) => std::str::from_utf8(text.as_bytes()).ok(),
-        AMQPValue::ShortString(text) => Some(text.as_str()),
-        _ => None,
-    }
 }
 
 impl fmt::Debug for Metadata {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 
-use crate::{error::HeaderError, wire};
+use crate::{amqp, error::HeaderError, wire};
 
 /// Most bytes of a message's headers as AMQP writes them (section 4.2.5.5: a name and 2 bytes, a text and 4, a number
 /// 8, a yes or no 1). All properties of a message are one frame, which has 131,072 bytes with RabbitMQ's defaults: a
@@ -136,19 +136,10 @@ impl Headers {
 }
 
 fn read_value(value: &AMQPValue) -> Option<HeaderValue> {
-    Some(match value {
-        AMQPValue::LongString(text) => HeaderValue::Text(std::str::from_utf8(text.as_bytes()).ok()?.to_owned()),
-        AMQPValue::ShortString(text) => HeaderValue::Text(text.to_string()),
-        AMQPValue::Boolean(bool) => HeaderValue::Bool(*bool),
-        AMQPValue::ShortShortInt(integer) => HeaderValue::Integer((*integer).into()),
-        AMQPValue::ShortShortUInt(integer) => HeaderValue::Integer((*integer).into()),
-        AMQPValue::ShortInt(integer) => HeaderValue::Integer((*integer).into()),
-        AMQPValue::ShortUInt(integer) => HeaderValue::Integer((*integer).into()),
-        AMQPValue::LongInt(integer) => HeaderValue::Integer((*integer).into()),
-        AMQPValue::LongUInt(integer) => HeaderValue::Integer((*integer).into()),
-        AMQPValue::LongLongInt(integer) => HeaderValue::Integer(*integer),
-        _ => return None,
-    })
+    if let AMQPValue::Boolean(bool) = value {
+        return Some(HeaderValue::Bool(*bool));
+    }
+    amqp::text(value).map(HeaderValue::from).or_else(|| amqp::integer(value).map(HeaderValue::Integer))
 }
 
 #[cfg(test)]
