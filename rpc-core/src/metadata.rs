@@ -13,9 +13,6 @@ use crate::{
 /// Most bytes of a request's metadata, names and values together. More is refused on both sides.
 pub const METADATA_BYTES_MAX: usize = 4096;
 
-/// Longest name that AMQP carries, in bytes (section 4.2.5.3).
-const NAME_BYTES_MAX: usize = 255;
-
 /// Texts that travel beside a request, by name: one of the request's headers each, so that a client that knows nothing
 /// of Warren can send them too. Cheap to clone.
 ///
@@ -74,7 +71,7 @@ impl Metadata {
     pub(crate) fn check(&self) -> Result<(), RejectReason> {
         let mut bytes = 0_usize;
         for (name, value) in self.iter() {
-            if name.is_empty() || name.len() > NAME_BYTES_MAX || wire::is_reserved(name) {
+            if !wire::can_be_chosen(name) {
                 return Err(HeaderError { name: name.to_owned() }.into());
             }
             bytes = bytes.saturating_add(name.len()).saturating_add(value.len());
@@ -112,7 +109,7 @@ impl Metadata {
 
 /// A name, if a sender can choose it.
 fn chosen(name: &ShortString) -> Option<&str> {
-    Some(name.as_str()).filter(|name| !name.is_empty() && !wire::is_reserved(name))
+    Some(name.as_str()).filter(|name| wire::can_be_chosen(name))
 }
 
 impl fmt::Debug for Metadata {

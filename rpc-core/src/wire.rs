@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 pub(crate) use self::{
     answer::Answer,
-    one_way::{OneWayHead, Published, is_reserved},
+    one_way::{OneWayHead, Published, can_be_chosen},
     outgoing::{CallId, Origin, Properties, ReplyHead, RequestHead},
     progress::{ItemBody, Progress, ProgressHead, RunId, credit, credit_properties, is_progress, run_number},
 };

@@ -113,7 +113,7 @@ impl Headers {
             bytes = bytes.saturating_add(name.len() + 2).saturating_add(value.bytes());
             let refused = || HeaderError { name: name.clone() };
             let key = ShortString::try_new(name.as_str()).map_err(|_| refused())?;
-            if name.is_empty() || wire::is_reserved(name) || bytes > HEADERS_BYTES_MAX {
+            if !wire::can_be_chosen(name) || bytes > HEADERS_BYTES_MAX {
                 return Err(refused());
             }
             let value = match value {
@@ -129,8 +129,7 @@ impl Headers {
     /// Those of a message that its publisher chose.
     pub(crate) fn read(table: &FieldTable) -> Self {
         // A name that nobody can choose here is not to keep the others from another try.
-        let can_be_chosen = |name: &str| !name.is_empty() && !wire::is_reserved(name);
-        let chosen = table.inner().iter().filter(|(name, _)| can_be_chosen(name.as_str()));
+        let chosen = table.inner().iter().filter(|(name, _)| wire::can_be_chosen(name.as_str()));
         Self(chosen.filter_map(|(name, value)| Some((name.to_string(), read_value(value)?))).collect())
     }
 }

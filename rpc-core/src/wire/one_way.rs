@@ -18,9 +18,12 @@ use crate::{amqp::header_text, codec::Codec, error::HeaderError, exchange::Heade
 /// The key that a message was first published with, when it is tried again.
 const ROUTING_KEY: &str = "routing-key";
 
-/// Whether a header has a meaning of its own, so that senders do not choose it: the contract's, those that make a
-/// broker send copies, and what begins with `x-`, which is the broker's.
-pub(crate) fn is_reserved(name: &str) -> bool {
+/// Longest name of a header that AMQP carries, in bytes (section 4.2.5.3).
+const NAME_BYTES_MAX: usize = 255;
+
+/// Whether a sender can choose a header of this name: it fits, and has no meaning of its own, as the contract's have,
+/// those that make a broker send copies, and those that begin with `x-`, which are the broker's.
+pub(crate) fn can_be_chosen(name: &str) -> bool {
     let is_contracts = matches!(
         name,
         CALLER
@@ -36,7 +39,8 @@ pub(crate) fn is_reserved(name: &str) -> bool {
             | TRACESTATE
             | TRIES
     );
-    is_contracts || matches!(name, "CC" | "BCC") || name.starts_with("x-")
+    let is_brokers = matches!(name, "CC" | "BCC") || name.starts_with("x-");
+    (1..=NAME_BYTES_MAX).contains(&name.len()) && !is_contracts && !is_brokers
 }
 
 /// A one-way message, before it is properties. It survives the broker's restart.
