@@ -120,18 +120,28 @@ pub(crate) async fn publish(
     channel.lapin.basic_publish(exchange, routing_key, options, body, properties).await
 }
 
-/// Settles a delivery, with `multiple` all before it too: done with. False if its channel is gone, and the broker hands
-/// it out again.
-pub(crate) async fn ack(acker: &Acker, multiple: bool) -> lapin::Result<bool> {
-    acker.ack(BasicAckOptions { multiple }).await
+/// How a delivery ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Settle {
+    /// It is done with.
+    Ack,
+    /// It goes back to its queue, to where it was if that is free.
+    PutBack,
+    /// It is dropped, or dead-lettered if the queue has an exchange for that.
+    Reject,
 }
 
-/// Settles a delivery: it goes back to its queue, to where it was if that is free. False as with [`ack`].
-pub(crate) async fn put_back(acker: &Acker) -> lapin::Result<bool> {
-    acker.nack(BasicNackOptions { multiple: false, requeue: true }).await
-}
-
-/// Settles a delivery: it is dropped, or dead-lettered if the queue has an exchange for that. False as with [`ack`].
-pub(crate) async fn reject(acker: &Acker) -> lapin::Result<bool> {
-    acker.reject(BasicRejectOptions { requeue: false }).await
+/// Tells the broker how a delivery ends; an ack with `multiple` is of all before it too. If its channel is gone, the
+/// broker hands it out again.
+pub(crate) async fn settle(acker: &Acker, settle: Settle, multiple: bool) {
+    let told = match settle {
+        Settle::Ack => acker.ack(BasicAckOptions { multiple }).await,
+        Settle::PutBack => acker.nack(BasicNackOptions { multiple: false, requeue: true }).await,
+        Settle::Reject => acker.reject(BasicRejectOptions { requeue: false }).await,
+    };
+    match told {
+        Ok(true) => {}
+        Ok(false) => tracing::debug!("the channel is gone: the broker hands the delivery out again"),
+        Err(error) => tracing::debug!(%error, "the connection is gone: the broker hands the delivery out again"),
+    }
 }

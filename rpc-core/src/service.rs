@@ -22,7 +22,7 @@ use std::{fmt, future::Future, sync::Arc, time::Duration};
 use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use self::settle::{Settle, Unsettled};
+pub(crate) use self::settle::Unsettled;
 use self::{
     handler::{Endpoint, Handler, Source},
     layers::Wrap,

@@ -6,9 +6,10 @@ use tokio::sync::oneshot;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::{
+    amqp::Settle,
     error::{BrokerError, CallError, PublishError, RejectReason},
     pending::PendingCalls,
-    service::{Settle, Unsettled},
+    service::Unsettled,
     wire::Answer,
 };
 

@@ -14,10 +14,9 @@ use super::{
     instance::Stop,
     intake::{Arrival, Intake},
     reopen::Reopen,
-    settle::Settle,
 };
 use crate::{
-    amqp::{self, Bound, Channel},
+    amqp::{self, Bound, Channel, Settle},
     error::{BrokerError, ServeError},
     link::{Link, LinksEnded},
     method::Effect,

@@ -15,10 +15,11 @@ use super::{
     intake::Arrival,
     one_way::{self, OneWayRetries, RefusedMessage},
     progress::{self, ControlQueue, Wanted},
-    settle::{Settle, Unsettled},
+    settle::Unsettled,
     skew::SkewLog,
 };
 use crate::{
+    amqp::Settle,
     client::{Client, Scope},
     codec::Codec,
     context::Context,

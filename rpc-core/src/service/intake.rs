@@ -9,8 +9,10 @@ use lapin::{Acker, BasicProperties, Consumer, message::Delivery};
 use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::handler::{Endpoint, Source};
-use super::settle::{Command, Order, Settle, Unsettled, Window};
+use super::{
+    handler::{Endpoint, Source},
+    settle::{Command, Order, Unsettled, Window},
+};
 use crate::{
     amqp::{self, Channel},
     error::BrokerError,
@@ -178,19 +180,9 @@ async fn settle(window: &mut Window<Acker>, orders: &mut Vec<Order>) {
         window.settle(order.tag, order.settle);
     }
     let told = window.take().into_iter().map(|Command { delivery, settle, multiple }| async move {
-        match settle {
-            Settle::Ack => amqp::ack(&delivery, multiple).await,
-            Settle::PutBack => amqp::put_back(&delivery).await,
-            Settle::Reject => amqp::reject(&delivery).await,
-        }
+        amqp::settle(&delivery, settle, multiple).await;
     });
-    for outcome in join_all(told).await {
-        match outcome {
-            Ok(true) => {}
-            Ok(false) => tracing::debug!("the channel is gone: the broker hands the delivery out again"),
-            Err(error) => tracing::debug!(%error, "the connection is gone: the broker hands the delivery out again"),
-        }
-    }
+    join_all(told).await;
     // Only now are they settled.
     orders.clear();
 }

@@ -12,8 +12,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use lapin::{BasicProperties, types::ShortString};
 
-use super::{delivery::Shared, handler::Source, settle::Settle};
+use super::{delivery::Shared, handler::Source};
 use crate::{
+    amqp::Settle,
     error::{HeaderError, PublishError},
     publisher::Publisher,
     status::{Retry, Status},

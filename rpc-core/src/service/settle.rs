@@ -8,16 +8,7 @@ use std::collections::VecDeque;
 use tokio::sync::mpsc;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-/// How a delivery ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Settle {
-    /// It is done with.
-    Ack,
-    /// It goes back to its queue.
-    PutBack,
-    /// It is dropped, or dead-lettered.
-    Reject,
-}
+use crate::amqp::Settle;
 
 /// A delivery that is not settled. Dropped, it stays so, and the broker hands it out again when its channel closes.
 #[derive(Debug)]

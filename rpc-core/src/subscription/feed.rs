@@ -11,10 +11,10 @@ use uuid::Uuid;
 use super::{
     SubscribeOptions,
     inbox::Inbox,
-    message::{Message, Order, Settle, Source},
+    message::{Message, Order, Source},
 };
 use crate::{
-    amqp::{self, Bound, Channel, SharedQueue},
+    amqp::{self, Bound, Channel, Settle, SharedQueue},
     client::Client,
     error::{BrokerError, SubscribeError},
     exchange::Body,
@@ -205,17 +205,7 @@ impl<B: Body> Feed<B> {
 
 /// Tells the broker what has become of messages.
 async fn carry_out(orders: &mut Vec<Order>, session: u64) {
-    let told =
-        orders.drain(..).filter(|order| order.session == session).map(|Order { acker, settle, .. }| async move {
-            match settle {
-                Settle::Ack => amqp::ack(&acker, false).await,
-                Settle::PutBack => amqp::put_back(&acker).await,
-                Settle::Reject => amqp::reject(&acker).await,
-            }
-        });
-    for outcome in join_all(told).await {
-        if let Err(error) = outcome {
-            tracing::debug!(%error, "the connection is gone: the broker hands the message out again");
-        }
-    }
+    let told = orders.drain(..).filter(|order| order.session == session);
+    let told = told.map(|Order { acker, settle, .. }| async move { amqp::settle(&acker, settle, false).await });
+    join_all(told).await;
 }

@@ -7,6 +7,7 @@ use lapin::{Acker, BasicProperties, message::Delivery, types::ShortString};
 use tokio::sync::mpsc;
 
 use crate::{
+    amqp::Settle,
     client::Client,
     codec::DecodeError,
     error::{PublishError, RejectReason},
@@ -35,14 +36,6 @@ pub struct Message<B> {
     /// Whether somebody had it before and did not settle it.
     pub redelivered: bool,
     held: Held,
-}
-
-/// How a message is settled.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Settle {
-    Ack,
-    PutBack,
-    Reject,
 }
 
 /// What is to be told to the broker.
