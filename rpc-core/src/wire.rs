@@ -4,6 +4,7 @@
 //! `reply_to`. A message without any of Warren's headers is a request as well: JSON, without a deadline.
 
 mod answer;
+mod control;
 mod one_way;
 mod outgoing;
 mod progress;
@@ -19,14 +20,14 @@ use uuid::Uuid;
 
 pub(crate) use self::{
     answer::Answer,
-    one_way::{OneWayHead, Published, can_be_chosen},
+    control::{cancel_key, cancel_properties, cancelled_until, control_address, is_about_a_request},
+    one_way::{OneWayHead, Published, can_be_chosen, retry_properties},
     outgoing::{CallId, Origin, Properties, ReplyHead, RequestHead},
     progress::{ItemBody, Progress, ProgressHead, RunId, credit, credit_properties, is_progress, run_number},
 };
 use crate::{
     amqp::{header_integer, header_text},
     codec::Codec,
-    error::HeaderError,
     metadata::Metadata,
     trace::{STATE_BYTES_MAX, TraceContext},
 };
@@ -50,69 +51,6 @@ const TRIES: &str = "tries";
 
 /// AMQP's delivery mode of a message that survives the broker's restart.
 const PERSISTENT: u8 = 2;
-
-/// What the routing keys of cancels begin with, on the control exchange; the method follows.
-pub(crate) const CANCEL: &str = "cancel.";
-
-/// Longest that a cancel without a deadline is remembered.
-const CANCEL_MAX: Duration = Duration::from_secs(60);
-
-/// The routing key of a method's cancels, if AMQP can carry it.
-pub(crate) fn cancel_key(method: &str) -> Option<ShortString> {
-    ShortString::try_new(format!("{CANCEL}{method}")).ok()
-}
-
-/// The properties of a cancel: which attempt, and how long its request may still be handed out.
-pub(crate) fn cancel_properties(correlation_id: ShortString, remaining: Duration) -> Properties {
-    let mut headers = FieldTable::default();
-    let remaining_ms = i64::try_from(remaining.as_millis()).unwrap_or(i64::MAX);
-    headers.insert(DEADLINE_MS.into(), AMQPValue::LongLongInt(remaining_ms));
-    Properties::Other(Box::new(BasicProperties::default().with_correlation_id(correlation_id).with_headers(headers)))
-}
-
-/// When a cancelled request will not be handed out any more.
-pub(crate) fn cancelled_until(properties: &BasicProperties) -> Instant {
-    let ms = header_integer(properties, DEADLINE_MS).and_then(|ms| u64::try_from(ms).ok());
-    Instant::now() + ms.map_or(CANCEL_MAX, |ms| Duration::from_millis(ms.min(24 * 60 * 60 * 1000)))
-}
-
-/// The properties of a one-way message that is published once more: what the contract knows of it, and nothing else. If
-/// all were copied, a stranger's `user_id` would close the channel, and a stranger's `CC` send copies.
-///
-/// # Errors
-///
-/// [`HeaderError`], if the headers that its publisher chose are too large: a frame that they fill has no room for what
-/// another try adds, and the broker would end the connection, again and again.
-pub(crate) fn retry_properties(
-    first: &BasicProperties,
-    head: &Head,
-    published: Option<&Published>,
-    tries: u32,
-) -> Result<BasicProperties, HeaderError> {
-    let mut headers = published.map(Published::table).transpose()?.unwrap_or_default();
-    if let (None, Ok(metadata)) = (published, &head.metadata) {
-        metadata.write(&mut headers);
-    }
-    headers.insert(TRIES.into(), AMQPValue::LongLongInt(tries.into()));
-    if let Some(deadline) = head.deadline {
-        let left_ms = deadline.saturating_duration_since(Instant::now()).as_millis();
-        headers.insert(DEADLINE_MS.into(), AMQPValue::LongLongInt(i64::try_from(left_ms).unwrap_or(i64::MAX)));
-    }
-    let mut properties = BasicProperties::default()
-        .with_message_id(ShortString::try_new(head.call_id.as_str()).expect("it came as one, or is a UUID"))
-        .with_delivery_mode(first.delivery_mode().unwrap_or(PERSISTENT))
-        .with_headers(headers);
-    if let Some(content_type) = first.content_type() {
-        properties = properties.with_content_type(content_type.clone());
-    }
-    if let Some(app_id) = first.app_id() {
-        properties = properties.with_app_id(app_id.clone());
-    }
-    if let Some(timestamp) = *first.timestamp() {
-        properties = properties.with_timestamp(timestamp);
-    }
-    Ok(properties)
-}
 
 fn write_trace(trace: TraceContext, headers: &mut FieldTable) {
     headers.insert(TRACEPARENT.into(), AMQPValue::LongString(trace.to_string().into()));
@@ -209,8 +147,11 @@ fn skew_ms(properties: &BasicProperties, now_ms: i64) -> Option<i64> {
 }
 
 fn unix_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    whole_ms(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+}
+
+fn whole_ms(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
@@ -266,18 +207,5 @@ mod tests {
         assert!(Uuid::try_parse(&head.call_id).is_ok());
         let head = Head::read(&BasicProperties::default().with_content_type("text/html".into()));
         assert_eq!(head.codec, Err("text/html".to_owned()));
-    }
-
-    #[test]
-    fn another_try_keeps_the_id_and_what_the_body_is_and_counts() {
-        let first = with_deadline(Some(60_000), None).with_user_id("guest".into()).with_app_id("other".into());
-        let head = Head::read(&first);
-        let again = Head::read(&retry_properties(&first, &head, None, head.tries + 1).unwrap());
-        assert_eq!((again.tries, &again.call_id, &again.codec), (1, &head.call_id, &head.codec));
-        assert!(again.deadline.is_some_and(|deadline| deadline <= head.deadline.unwrap() + Duration::from_secs(1)));
-        let properties = retry_properties(&first, &again, None, 2).unwrap();
-        assert_eq!(Head::read(&properties).tries, 2);
-        assert_eq!((properties.user_id(), properties.app_id().as_ref().unwrap().as_str()), (&None, "other"));
-        assert_eq!(*properties.delivery_mode(), Some(PERSISTENT));
     }
 }

@@ -208,13 +208,8 @@ impl Call<'_> {
         loop {
             let Grant { attempt, run, credit } = inbox.due().await;
             let number = run.as_ref().map(|run| run.number);
-            let (exchange, routing_key) = match run.and_then(|run| run.control_queue) {
-                Some(queue) => (ShortString::default(), queue),
-                None => match wire::cancel_key(self.method.name) {
-                    Some(key) => (amqp::CONTROL_EXCHANGE.into(), key),
-                    None => continue,
-                },
-            };
+            let queue = run.and_then(|run| run.control_queue);
+            let Some((exchange, routing_key)) = wire::control_address(self.method.name, queue) else { continue };
             let message = Outgoing {
                 exchange,
                 routing_key,

@@ -1,10 +1,8 @@
 //! Telling an instance that nobody waits for a request any more.
 
-use lapin::types::ShortString;
 use tokio::time::Instant;
 
 use crate::{
-    amqp,
     link::Link,
     progress::Inbox,
     publisher::{Outgoing, Receipt},
@@ -28,14 +26,8 @@ impl Drop for CancelOnDrop<'_> {
         if !self.armed {
             return;
         }
-        let (exchange, routing_key) = match self.inbox.and_then(Inbox::control_queue) {
-            Some(queue) => (ShortString::default(), queue),
-            None => match wire::cancel_key(self.method) {
-                Some(key) => (amqp::CONTROL_EXCHANGE.into(), key),
-                // A name that is too long for a key was too long for a queue.
-                None => return,
-            },
-        };
+        let queue = self.inbox.and_then(Inbox::control_queue);
+        let Some((exchange, routing_key)) = wire::control_address(self.method, queue) else { return };
         let remaining = self.ends_at.saturating_duration_since(Instant::now());
         let cancel = Outgoing {
             exchange,

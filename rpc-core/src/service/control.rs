@@ -93,9 +93,7 @@ impl Control {
     }
 
     fn told(&self, message: &Delivery) {
-        // To the queue itself, by the default exchange, or by a key of the control exchange.
-        let is_about_a_request =
-            message.exchange.as_str().is_empty() || message.routing_key.as_str().starts_with(wire::CANCEL);
+        let is_about_a_request = wire::is_about_a_request(message);
         let credit = wire::credit(&message.properties);
         match (message.properties.correlation_id(), credit) {
             (Some(id), Some(credit)) if is_about_a_request => {

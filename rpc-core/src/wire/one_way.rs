@@ -7,11 +7,13 @@ use lapin::{
     message::Delivery,
     types::{AMQPValue, FieldTable, ShortString},
 };
+use tokio::time::Instant;
 
 use super::{
-    CALLER, DEADLINE_AT, DEADLINE_MS, PATH, PERSISTENT, STATUS, TRACEPARENT, TRACESTATE, TRIES, expiration, message,
+    CALLER, DEADLINE_AT, DEADLINE_MS, Head, PATH, PERSISTENT, STATUS, TRACEPARENT, TRACESTATE, TRIES, expiration,
+    message,
     progress::{CREDIT, RUN, SEQ},
-    unix_ms, write_trace,
+    unix_ms, whole_ms, write_trace,
 };
 use crate::{amqp::header_text, codec::Codec, error::HeaderError, exchange::Headers, trace::TraceContext};
 
@@ -107,5 +109,64 @@ impl Published {
         let mut headers = self.headers.table()?;
         headers.insert(ROUTING_KEY.into(), AMQPValue::LongString(self.routing_key.as_str().into()));
         Ok(headers)
+    }
+}
+
+/// The properties of a one-way message that is published once more: what the contract knows of it, and nothing else. If
+/// all were copied, a stranger's `user_id` would close the channel, and a stranger's `CC` send copies.
+///
+/// # Errors
+///
+/// [`HeaderError`], if the headers that its publisher chose are too large: a frame that they fill has no room for what
+/// another try adds, and the broker would end the connection, again and again.
+pub(crate) fn retry_properties(
+    first: &BasicProperties,
+    head: &Head,
+    published: Option<&Published>,
+    tries: u32,
+) -> Result<BasicProperties, HeaderError> {
+    let mut headers = published.map(Published::table).transpose()?.unwrap_or_default();
+    if let (None, Ok(metadata)) = (published, &head.metadata) {
+        metadata.write(&mut headers);
+    }
+    headers.insert(TRIES.into(), AMQPValue::LongLongInt(tries.into()));
+    if let Some(deadline) = head.deadline {
+        let remaining = deadline.saturating_duration_since(Instant::now());
+        headers.insert(DEADLINE_MS.into(), AMQPValue::LongLongInt(whole_ms(remaining)));
+    }
+    let mut properties = BasicProperties::default()
+        .with_message_id(ShortString::try_new(head.call_id.as_str()).expect("it came as one, or is a UUID"))
+        .with_delivery_mode(first.delivery_mode().unwrap_or(PERSISTENT))
+        .with_headers(headers);
+    if let Some(content_type) = first.content_type() {
+        properties = properties.with_content_type(content_type.clone());
+    }
+    if let Some(app_id) = first.app_id() {
+        properties = properties.with_app_id(app_id.clone());
+    }
+    if let Some(timestamp) = *first.timestamp() {
+        properties = properties.with_timestamp(timestamp);
+    }
+    Ok(properties)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_try_keeps_the_id_and_what_the_body_is_and_counts() {
+        let mut headers = FieldTable::default();
+        headers.insert(DEADLINE_MS.into(), AMQPValue::LongLongInt(60_000));
+        let first = BasicProperties::default().with_headers(headers);
+        let first = first.with_user_id("guest".into()).with_app_id("other".into());
+        let head = Head::read(&first);
+        let again = Head::read(&retry_properties(&first, &head, None, head.tries + 1).unwrap());
+        assert_eq!((again.tries, &again.call_id, &again.codec), (1, &head.call_id, &head.codec));
+        assert!(again.deadline.is_some_and(|deadline| deadline <= head.deadline.unwrap() + Duration::from_secs(1)));
+        let properties = retry_properties(&first, &again, None, 2).unwrap();
+        assert_eq!(Head::read(&properties).tries, 2);
+        assert_eq!((properties.user_id(), properties.app_id().as_ref().unwrap().as_str()), (&None, "other"));
+        assert_eq!(*properties.delivery_mode(), Some(PERSISTENT));
     }
 }

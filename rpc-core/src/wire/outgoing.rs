@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::{
     CALLER, DEADLINE_AT, DEADLINE_MS, PATH, PERSISTENT, STATUS, expiration, message,
     progress::{CREDIT, ProgressHead},
-    unix_ms, write_trace,
+    unix_ms, whole_ms, write_trace,
 };
 use crate::{codec::Codec, metadata::Metadata, status::Code, trace::TraceContext};
 
@@ -100,7 +100,7 @@ impl RequestHead {
     fn write(self, app_id: &ShortString) -> BasicProperties {
         let now_ms = unix_ms();
         let remaining = self.ends_at.saturating_duration_since(Instant::now());
-        let remaining_ms = i64::try_from(remaining.as_millis()).unwrap_or(i64::MAX);
+        let remaining_ms = whole_ms(remaining);
         let callback_queue = &self.origin.callback_queue;
         let mut headers = FieldTable::default();
         self.metadata.write(&mut headers);
