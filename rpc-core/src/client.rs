@@ -172,7 +172,7 @@ impl Client {
     ) -> Result<M::Reply, CallError> {
         let codec = self.inner.options.codec;
         let body = codec.encode(request).map_err(RejectReason::from)?;
-        let (codec, reply) = self.exchange(RawMethod::of::<M>(), codec, body, &options, None).await?;
+        let (codec, reply) = self.make_call(RawMethod::of::<M>(), codec, body, &options, None).await?;
         decode_reply::<M>(codec, &reply)
     }
 
@@ -193,7 +193,7 @@ impl Client {
         body: Bytes,
         options: CallOptions,
     ) -> Result<Bytes, CallError> {
-        let (answered_in, reply) = self.exchange(method, codec, body, &options, None).await?;
+        let (answered_in, reply) = self.make_call(method, codec, body, &options, None).await?;
         check_codec(method.name, codec, answered_in)?;
         Ok(reply)
     }

@@ -46,7 +46,7 @@ pub(super) struct Call<'a> {
 
 impl Client {
     /// Makes a call: its reply's body, and how that is written.
-    pub(super) async fn exchange(
+    pub(super) async fn make_call(
         &self,
         method: RawMethod<'_>,
         codec: Codec,

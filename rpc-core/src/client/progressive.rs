@@ -90,7 +90,7 @@ impl Client {
             // However the task ends.
             let EndOnDrop(inbox) = &ending;
             let method = RawMethod { name: &name, body_bytes_max, effect, is_durable };
-            client.exchange(method, codec, body?, &options, Some(inbox)).await
+            client.make_call(method, codec, body?, &options, Some(inbox)).await
         };
         Driven { inbox, outcome: AbortOnDropHandle::new(tokio::spawn(driving.in_current_span())) }
     }
