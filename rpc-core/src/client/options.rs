@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use super::retry::RetryPolicy;
-use crate::{codec::Codec, metadata::Metadata};
+use crate::{backoff, codec::Codec, metadata::Metadata};
 
 /// How a client connects, and what it holds at most.
 #[derive(Clone, Debug)]
@@ -70,9 +70,7 @@ impl Default for ReconnectOptions {
 impl ReconnectOptions {
     /// The pause before an attempt, counted from 0; `part` is random, from 0 to 1.
     pub(crate) fn pause_before(&self, attempt: u32, part: f64) -> Duration {
-        let Some(doublings) = attempt.checked_sub(1) else { return Duration::ZERO };
-        let longest = self.pause.saturating_mul(2_u32.saturating_pow(doublings)).min(self.pause_max);
-        longest.mul_f64(part)
+        if attempt == 0 { Duration::ZERO } else { backoff::doubled(self.pause, self.pause_max, attempt).mul_f64(part) }
     }
 }
 

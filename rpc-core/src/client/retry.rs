@@ -8,6 +8,8 @@ use std::{
     time::Duration,
 };
 
+use crate::backoff;
+
 /// Whether a call is tried again after `unavailable`, `resource_exhausted` or `aborted`, or when the broker did not
 /// take it: then nothing was done. All attempts have the same call id. A service that says how long to wait
 /// ([`RetryAfter`](crate::RetryAfter)) is waited for so long at least.
@@ -40,9 +42,7 @@ impl RetryPolicy {
 
     /// The pause after so many attempts, none if there is to be no other; `part` is random, from 0 to 1.
     pub(super) fn pause_after(&self, attempts: u32, part: f64) -> Option<Duration> {
-        let doublings = attempts.saturating_sub(1);
-        let longest = self.pause.saturating_mul(2_u32.saturating_pow(doublings)).min(self.pause_max);
-        (attempts < self.attempts_max).then(|| longest.mul_f64(part))
+        (attempts < self.attempts_max).then(|| backoff::doubled(self.pause, self.pause_max, attempts).mul_f64(part))
     }
 }
 

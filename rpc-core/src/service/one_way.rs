@@ -15,6 +15,7 @@ use lapin::{BasicProperties, types::ShortString};
 use super::{delivery::Shared, handler::Source};
 use crate::{
     amqp::Settle,
+    backoff,
     error::{HeaderError, PublishError},
     publisher::Publisher,
     status::{Retry, Status},
@@ -45,8 +46,7 @@ impl Default for OneWayRetries {
 impl OneWayRetries {
     /// How long to rest after so many tries; none: no further one.
     fn pause_after(&self, tries: u32) -> Option<Duration> {
-        let factor = 2_u32.saturating_pow(tries.saturating_sub(1));
-        (tries < self.tries_max).then(|| self.pause.saturating_mul(factor).min(self.pause_max))
+        (tries < self.tries_max).then(|| backoff::doubled(self.pause, self.pause_max, tries))
     }
 }
 
