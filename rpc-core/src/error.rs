@@ -276,6 +276,11 @@ impl SubscribeError {
     pub(crate) fn blamed(&self) -> Option<&BrokerError> {
         if let Self::Declare { source, .. } = self { Some(source) } else { None }
     }
+
+    /// Whether there will be no connection any more.
+    pub(crate) fn is_final(&self) -> bool {
+        matches!(self, Self::ConnectionLost { .. })
+    }
 }
 
 /// Why an instance cannot start, or stopped by itself.
@@ -320,6 +325,11 @@ impl ServeError {
     /// What the broker said, if it was asked.
     pub(crate) fn blamed(&self) -> Option<&BrokerError> {
         if let Self::Declare { source, .. } = self { Some(source) } else { None }
+    }
+
+    /// Whether there will be no connection any more.
+    pub(crate) fn is_final(&self) -> bool {
+        matches!(self, Self::ConnectionLost)
     }
 }
 

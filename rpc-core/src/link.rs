@@ -2,6 +2,7 @@
 //! is lost as a whole: a client with half of it would send requests whose replies nobody reads, or wait for requests
 //! that nobody sends.
 
+mod reopen;
 mod replies;
 mod supervisor;
 
@@ -24,7 +25,10 @@ use tokio_util::{
 use uuid::Uuid;
 
 use self::replies::{RepliesEnd, Waiting};
-pub(crate) use self::supervisor::{Links, LinksEnded};
+pub(crate) use self::{
+    reopen::Reopen,
+    supervisor::{Links, LinksEnded},
+};
 use crate::{
     amqp::{self, Channel, Connection},
     error::{BrokerError, CallError},

@@ -12,7 +12,6 @@ mod layers;
 mod once;
 mod one_way;
 mod progress;
-mod reopen;
 mod settle;
 mod skew;
 mod turns;

@@ -13,12 +13,11 @@ use super::{
     inline::Inline,
     instance::Stop,
     intake::{Arrival, Intake},
-    reopen::Reopen,
 };
 use crate::{
     amqp::{self, Bound, Channel, Settle},
     error::{BrokerError, ServeError},
-    link::{Link, LinksEnded},
+    link::{Link, LinksEnded, Reopen},
     method::Effect,
     publisher::Publisher,
 };
@@ -111,7 +110,7 @@ impl EndpointConsumer {
 
     /// Consumes until the instance stops, or what is lost cannot be made again: then the reason.
     pub(super) async fn run(self, mut session: Session) -> Option<ServeError> {
-        let mut reopen = Reopen::new(self.shared.client.options().reconnect, self.stop.clone());
+        let mut reopen = Reopen::new(self.shared.client.options().reconnect, self.stop.shutdown.clone());
         loop {
             match self.consume_until_over(&mut session).await {
                 Over::Stopped => break self.finish(session).await,
@@ -119,7 +118,7 @@ impl EndpointConsumer {
             }
             // In the background: a broker that is gone does not answer.
             tokio::spawn(async move { amqp::close_channel(&session.channel).await });
-            session = match reopen.open(&self.names.queue, || self.open()).await {
+            session = match reopen.open(&self.names.queue, || self.open(), ServeError::is_final).await {
                 Ok(Some(session)) => session,
                 Ok(None) => break None,
                 Err(error) => break Some(error),

@@ -10,12 +10,12 @@ use futures::StreamExt;
 use lapin::{Consumer, message::Delivery, types::ShortString};
 use uuid::Uuid;
 
-use super::{cancels::Cancels, instance::Stop, progress::ControlQueue, reopen::Reopen};
+use super::{cancels::Cancels, instance::Stop, progress::ControlQueue};
 use crate::{
     amqp::{self, Channel},
     client::Client,
     error::{BrokerError, ServeError},
-    link::Link,
+    link::{Link, Reopen},
     wire,
 };
 
@@ -64,12 +64,12 @@ impl Control {
     /// Listens until the instance stops. Without control an instance goes on: what it does is only done in vain more
     /// often.
     pub(super) async fn run(self, mut session: Session) {
-        let mut reopen = Reopen::new(self.client.options().reconnect, self.stop.clone());
+        let mut reopen = Reopen::new(self.client.options().reconnect, self.stop.shutdown.clone());
         while self.listen(&mut session).await {
             self.queue.closed();
             let closing = session.channel;
             tokio::spawn(async move { amqp::close_channel(&closing).await });
-            session = match reopen.open(&"control queue", || self.open()).await {
+            session = match reopen.open(&"control queue", || self.open(), ServeError::is_final).await {
                 Ok(Some(session)) => session,
                 Ok(None) => return,
                 Err(error) => return tracing::error!(%error, "an instance cannot be told any more who gives up"),

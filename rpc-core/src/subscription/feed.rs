@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures::{StreamExt, future::join_all};
 use lapin::{Consumer, message::Delivery, types::ShortString};
-use tokio::{sync::mpsc, time::sleep};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -18,7 +18,7 @@ use crate::{
     client::Client,
     error::{BrokerError, SubscribeError},
     exchange::Body,
-    link::{Link, LinksEnded},
+    link::{Link, LinksEnded, Reopen},
 };
 
 /// Most orders that are carried out together.
@@ -94,16 +94,18 @@ impl<B: Body> Feed<B> {
     }
 
     pub(super) async fn run(mut self, mut session: Session) {
+        let mut reopen = Reopen::new(self.client.options().reconnect, self.stop.clone());
         loop {
             if self.take(&mut session).await {
                 return self.finish(session).await;
             }
-            tracing::warn!(queue = %session.queue, "a subscription was lost: it is made again");
+            let queue = session.queue.clone();
+            tracing::warn!(%queue, "a subscription was lost: it is made again");
             self.session += 1;
             // They come again, if their queue is still there.
             drop(self.inbox.take());
             tokio::spawn(async move { amqp::close_channel(&session.channel).await });
-            session = match self.open_again().await {
+            session = match reopen.open(&queue, || self.open(), SubscribeError::is_final).await {
                 Ok(Some(session)) => session,
                 Ok(None) => return,
                 Err(error) => return self.inbox.end(error),
@@ -147,30 +149,6 @@ impl<B: Body> Feed<B> {
                 // This holds the other end.
                 let _ = self.orders_tx.send(order);
             }
-        }
-    }
-
-    /// Opens again, as often as is allowed; none if it is to stop.
-    async fn open_again(&mut self) -> Result<Option<Session>, SubscribeError> {
-        let reconnect = self.client.options().reconnect;
-        let mut attempt = 0;
-        loop {
-            let opening = async {
-                sleep(reconnect.pause_before(attempt, fastrand::f64())).await;
-                self.open().await
-            };
-            let error = tokio::select! {
-                () = self.stop.cancelled() => return Ok(None),
-                opened = opening => match opened {
-                    Ok(session) => return Ok(Some(session)),
-                    Err(error) => error,
-                },
-            };
-            attempt += 1;
-            if matches!(error, SubscribeError::ConnectionLost { .. }) || attempt >= reconnect.attempts_max {
-                return Err(error);
-            }
-            tracing::warn!(attempt, %error, "a subscription cannot be made again yet");
         }
     }
 

@@ -1,39 +1,38 @@
-//! Making again what an instance has lost: a consumer, whatever the reason.
+//! Making again what was lost of a link: a consumer, whatever the reason.
 
-use std::fmt;
+use std::fmt::Display;
 
 use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
 
-use super::instance::Stop;
-use crate::{client::ReconnectOptions, error::ServeError};
+use crate::client::ReconnectOptions;
 
 /// Counts the attempts at one thing, and rests between them.
-pub(super) struct Reopen {
+pub(crate) struct Reopen {
     options: ReconnectOptions,
-    stop: Stop,
+    /// Fires when it is not wanted any more.
+    stop: CancellationToken,
     attempt: u32,
     opened_at: Instant,
 }
 
 impl Reopen {
     /// It is open now.
-    pub(super) fn new(options: ReconnectOptions, stop: Stop) -> Self {
+    pub(crate) fn new(options: ReconnectOptions, stop: CancellationToken) -> Self {
         Self { options, stop, attempt: 0, opened_at: Instant::now() }
     }
 
-    /// Opens it again; none if the instance stops meanwhile.
+    /// Opens it again; none if it is not wanted any more. After an error that `is_final` it is not tried again.
     ///
     /// # Errors
     ///
-    /// The last attempt's, if no more are allowed; `ConnectionLost` if there will be no connection any more.
-    pub(super) async fn open<T, F>(
+    /// The last attempt's, if no more are allowed, or it is final.
+    pub(crate) async fn open<T, E: Display, F: Future<Output = Result<T, E>>>(
         &mut self,
-        what: &impl fmt::Display,
+        what: &impl Display,
         open: impl Fn() -> F,
-    ) -> Result<Option<T>, ServeError>
-    where
-        F: Future<Output = Result<T, ServeError>>,
-    {
+        is_final: impl Fn(&E) -> bool,
+    ) -> Result<Option<T>, E> {
         // What the broker ends again and again is not to be made again and again without a pause.
         if self.opened_at.elapsed() > self.options.pause_max {
             self.attempt = 0;
@@ -46,7 +45,7 @@ impl Reopen {
                 open().await
             };
             let error = tokio::select! {
-                () = self.stop.shutdown.cancelled() => return Ok(None),
+                () = self.stop.cancelled() => return Ok(None),
                 opened = opening => match opened {
                     Ok(opened) => {
                         self.opened_at = Instant::now();
@@ -55,7 +54,7 @@ impl Reopen {
                     Err(error) => error,
                 },
             };
-            if matches!(error, ServeError::ConnectionLost) || self.attempt >= self.options.attempts_max {
+            if is_final(&error) || self.attempt >= self.options.attempts_max {
                 return Err(error);
             }
             tracing::warn!(%what, attempt = self.attempt, %error, "a consumer cannot be made again yet");
