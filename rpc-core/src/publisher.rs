@@ -20,15 +20,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::stream::{FuturesUnordered, StreamExt};
-use lapin::{BasicProperties, Confirmation, types::ShortString};
-use tokio::sync::{mpsc, oneshot};
+use lapin::{Confirmation, types::ShortString};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::receipt::Receipt;
 use self::unconfirmed::{Boxes, Unconfirmed, Unwritten};
 use crate::{
     amqp::{self, Channel},
-    error::{BrokerError, PublishError},
+    error::BrokerError,
     wire::Properties,
 };
 
@@ -108,21 +108,6 @@ impl Publisher {
     /// Queues a message for writing, if there is room.
     pub(crate) fn try_send(&self, message: Outgoing) -> bool {
         self.outgoing.try_send(message).is_ok()
-    }
-
-    /// Publishes and waits for the broker's confirm: as long as a broker that blocks publishers takes, or until the
-    /// connection is lost. Whoever cannot wait that long drops the future.
-    pub(crate) async fn publish(
-        &self,
-        exchange: ShortString,
-        routing_key: ShortString,
-        properties: BasicProperties,
-        body: Bytes,
-    ) -> Result<(), PublishError> {
-        let (receipt, confirm) = oneshot::channel();
-        let (receipt, properties) = (Receipt::Confirm(receipt), Properties::Other(Box::new(properties)));
-        self.send(Outgoing { exchange, routing_key, mandatory: false, properties, body, receipt }).await;
-        confirm.await.unwrap_or(Err(PublishError::ConnectionLost { source: None }))
     }
 }
 

@@ -16,6 +16,7 @@ use crate::{
     codec::Codec,
     error::{PublishError, RejectReason},
     link::{Link, LinksEnded},
+    method::Effect,
     publisher::lanes::{Destination, NotConfirmed},
     wire::OneWayHead,
 };
@@ -62,6 +63,7 @@ impl Client {
         queue: ShortString,
         properties: BasicProperties,
         body: Bytes,
+        effect: Effect,
     ) -> Result<(), PublishError> {
         let message = OneWay {
             client: self,
@@ -74,8 +76,7 @@ impl Client {
             properties,
             body,
             timeout: self.inner.options.publish_timeout,
-            // Where it came from it may come from again anyway.
-            may_repeat: true,
+            may_repeat: effect.may_repeat(),
             retry: RetryPolicy::never(),
         };
         message.publish().await

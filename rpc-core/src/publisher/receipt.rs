@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::{
     amqp::Settle,
-    error::{BrokerError, CallError, PublishError, RejectReason},
+    error::{BrokerError, CallError, RejectReason},
     pending::PendingCalls,
     service::Unsettled,
     wire::Answer,
@@ -25,8 +24,6 @@ pub(crate) enum Receipt {
         /// Let go of when the broker has confirmed it, if the connection should not close before.
         _until_told: Option<TaskTrackerToken>,
     },
-    /// Somebody who waits for the confirm.
-    Confirm(oneshot::Sender<Result<(), PublishError>>),
 }
 
 impl Receipt {
@@ -35,7 +32,6 @@ impl Receipt {
         match self {
             Self::Call(number, calls) => calls.contains(*number),
             Self::Reply(..) | Self::Nobody { .. } => true,
-            Self::Confirm(waiter) => !waiter.is_closed(),
         }
     }
 
@@ -43,10 +39,6 @@ impl Receipt {
         match self {
             Self::Call(..) | Self::Nobody { .. } => {}
             Self::Reply(delivery, settle) => delivery.settle(settle),
-            Self::Confirm(waiter) => {
-                // A waiter that is gone does not want to know.
-                let _ = waiter.send(Ok(()));
-            }
         }
     }
 
@@ -60,23 +52,16 @@ impl Receipt {
                 delivery.settle(Settle::Reject);
             }
             Self::Nobody { .. } => {}
-            Self::Confirm(waiter) => {
-                let _ = waiter.send(Err(RejectReason::Broker.into()));
-            }
         }
     }
 
     pub(super) fn lost(self, source: &BrokerError) {
-        let source = Some(source.clone());
         match self {
             Self::Call(number, calls) => {
-                calls.end(number, Err(CallError::ConnectionLost { source }));
+                calls.end(number, Err(CallError::ConnectionLost { source: Some(source.clone()) }));
             }
             Self::Nobody { .. } => {}
             Self::Reply(..) => tracing::debug!("a reply was not confirmed: the broker hands its request out again"),
-            Self::Confirm(waiter) => {
-                let _ = waiter.send(Err(PublishError::ConnectionLost { source }));
-            }
         }
     }
 }

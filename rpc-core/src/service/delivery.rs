@@ -99,7 +99,7 @@ pub(super) async fn handle(shared: Arc<Shared>, arrival: Arrival, replies: Publi
         Ended::Refused(status) => {
             let properties = properties.as_deref().expect("a one-way message keeps them");
             let message = RefusedMessage { properties, head: &head, published: published.as_deref(), body: kept };
-            if let Some(settle) = one_way::refused(&shared, message, &status, &replies).await {
+            if let Some(settle) = one_way::refused(&shared, message, &status, &unsettled).await {
                 unsettled.settle(settle);
             }
         }

@@ -12,12 +12,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use lapin::{BasicProperties, types::ShortString};
 
-use super::{delivery::Shared, handler::Source};
+use super::{delivery::Shared, settle::Unsettled};
 use crate::{
     amqp::Settle,
     backoff,
     error::{HeaderError, PublishError},
-    publisher::Publisher,
     status::{Retry, Status},
     wire::{self, Head, Published},
 };
@@ -64,7 +63,7 @@ pub(super) async fn refused(
     shared: &Shared,
     message: RefusedMessage<'_>,
     status: &Status,
-    publisher: &Publisher,
+    unsettled: &Unsettled,
 ) -> Option<Settle> {
     let head = message.head;
     let (queue, id) = (shared.endpoint.queue.name.as_str(), head.call_id.as_str());
@@ -83,11 +82,6 @@ pub(super) async fn refused(
     if tries == 1 {
         tracing::warn!(queue, id, %status, "a one-way message was refused, and will be tried again");
     }
-    // An event comes by a connection of its own.
-    let subscriptions = match shared.endpoint.source {
-        Source::Method => None,
-        Source::Exchange(_) => Some(shared.client.subscriptions().now()),
-    };
     tokio::select! {
         () = tokio::time::sleep(pause) => {}
         () = shared.shutdown.cancelled() => return Some(Settle::PutBack),
@@ -99,17 +93,13 @@ pub(super) async fn refused(
             return Some(Settle::Reject);
         }
     };
-    match subscriptions {
-        None => again(queue, properties, body, publisher).await,
+    tokio::select! {
+        biased;
         // It is handed out again already.
-        Some(None) => None,
-        Some(Some(link)) => tokio::select! {
-            biased;
-            () = link.lost() => None,
-            settle = again_elsewhere(shared, queue, properties, body) => Some(settle),
-            // It may be in the queue twice then, if it was just on its way.
-            () = shared.shutdown.cancelled() => Some(Settle::PutBack),
-        },
+        () = unsettled.lost() => None,
+        settle = publish_again(shared, queue, properties, body) => Some(settle),
+        // It may be in the queue twice then, if it was just on its way.
+        () = shared.shutdown.cancelled() => Some(Settle::PutBack),
     }
 }
 
@@ -124,23 +114,11 @@ fn once_more(
     Ok((queue, wire::retry_properties(properties, head, published, tries)?, body))
 }
 
-/// On the connection that the request came by: if that is lost, the request is handed out again.
-async fn again(queue: ShortString, properties: BasicProperties, body: Bytes, publisher: &Publisher) -> Option<Settle> {
-    match publisher.publish(ShortString::default(), queue.clone(), properties, body).await {
-        Ok(()) => Some(Settle::Ack),
-        // The queue is full, most likely; its own place there is still this one's.
-        Err(PublishError::Rejected(_)) => Some(Settle::PutBack),
-        Err(error) => {
-            tracing::warn!(%queue, %error, "a one-way message could not be published again");
-            None
-        }
-    }
-}
-
-/// On the connection on which everything is published.
-async fn again_elsewhere(shared: &Shared, queue: ShortString, properties: BasicProperties, body: Bytes) -> Settle {
-    match shared.client.publish_again(queue.clone(), properties, body).await {
+async fn publish_again(shared: &Shared, queue: ShortString, properties: BasicProperties, body: Bytes) -> Settle {
+    match shared.client.publish_again(queue.clone(), properties, body, shared.endpoint.effect).await {
         Ok(()) => Settle::Ack,
+        // The queue is full, most likely; its own place there is still this one's.
+        Err(PublishError::Rejected(_)) => Settle::PutBack,
         Err(error) => {
             tracing::warn!(%queue, %error, "a one-way message could not be published again: it is put back");
             Settle::PutBack

@@ -33,6 +33,11 @@ impl Unsettled {
         Self { tag, orders, token }
     }
 
+    /// Waits until it cannot be settled any more: its connection is lost, and the broker hands it out again.
+    pub(super) async fn lost(&self) {
+        self.orders.closed().await;
+    }
+
     pub(crate) fn settle(self, settle: Settle) {
         // An error means that the channel is gone: the broker hands the delivery out again.
         let _ = self.orders.send(Order { tag: self.tag, settle, _token: self.token });

@@ -12,7 +12,7 @@ use crate::{
     codec::DecodeError,
     error::{PublishError, RejectReason},
     exchange::{Body, Headers},
-    method::BODY_BYTES_MAX,
+    method::{BODY_BYTES_MAX, Effect},
     wire::{self, Head, Published},
 };
 
@@ -121,7 +121,7 @@ impl<B> Message<B> {
             }
         };
         // If it fails, `held` is dropped, and puts the message back.
-        client.publish_again(queue.clone(), properties, body.clone()).await?;
+        client.publish_again(queue.clone(), properties, body.clone(), Effect::Repeatable).await?;
         self.held.settle(Settle::Ack);
         Ok(())
     }
