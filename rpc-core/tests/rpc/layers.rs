@@ -30,38 +30,33 @@ fn taken(log: &Log) -> Vec<String> {
     std::mem::take(&mut log.lock().unwrap())
 }
 
-/// A client whose calls are told, on their way and on their way back.
-fn told_client(client: &Client, name: &'static str, lines: &Log) -> Client {
+/// A client whose calls are logged, on their way and on their way back.
+fn logged_client(client: &Client, name: &'static str, lines: &Log) -> Client {
     let lines = Arc::clone(lines);
     client.layered(layer_fn(move |inner: CallService| {
         let lines = Arc::clone(&lines);
         service_fn(move |call: EncodedCall| {
-            let (inner, lines) = (inner.clone(), Arc::clone(&lines));
-            log(&lines, &format!("{name} {}", call.method()));
-            async move {
-                let outcome = inner.oneshot(call).await;
-                log(&lines, &format!("{name} back"));
-                outcome
-            }
+            logged(Arc::clone(&lines), name, call.method().to_owned(), inner.clone().oneshot(call))
         })
     }))
 }
 
-/// As [`told_client`], of a service's handlers.
-fn told_service<S: Send + Sync + 'static>(service: Service<S>, name: &'static str, lines: &Log) -> Service<S> {
+/// As [`logged_client`], of a service's handlers.
+fn logged_service<S: Send + Sync + 'static>(service: Service<S>, name: &'static str, lines: &Log) -> Service<S> {
     let lines = Arc::clone(lines);
     service.layer(layer_fn(move |inner: HandlerService| {
         let lines = Arc::clone(&lines);
         service_fn(move |call: IncomingCall| {
-            let (inner, lines) = (inner.clone(), Arc::clone(&lines));
-            log(&lines, &format!("{name} {}", call.method()));
-            async move {
-                let outcome = inner.oneshot(call).await;
-                log(&lines, &format!("{name} back"));
-                outcome
-            }
+            logged(Arc::clone(&lines), name, call.method().to_owned(), inner.clone().oneshot(call))
         })
     }))
+}
+
+async fn logged<T>(lines: Log, name: &'static str, method: String, inner: impl Future<Output = T>) -> T {
+    log(&lines, &format!("{name} {method}"));
+    let outcome = inner.await;
+    log(&lines, &format!("{name} back"));
+    outcome
 }
 
 async fn done(_: Arc<()>, _: Context, _: u32) -> Result<String, Status> {
@@ -73,9 +68,9 @@ async fn the_layer_that_is_added_last_is_outermost_on_both_sides_and_all_methods
     let Some(broker) = broker("layers-order").await else { return };
     let (lines, plain) = (Log::default(), client(&broker.url).await);
     let service = Service::new("test", "1.0.0", stateless()).method::<Work, _, _>(done);
-    let service = told_service(told_service(service, "c", &lines), "d", &lines).method::<Outer, _, _>(done);
+    let service = logged_service(logged_service(service, "c", &lines), "d", &lines).method::<Outer, _, _>(done);
     let _running = service.serve(&plain, ServeOptions::default()).await.unwrap();
-    let caller = told_client(&told_client(&plain, "a", &lines), "b", &lines);
+    let caller = logged_client(&logged_client(&plain, "a", &lines), "b", &lines);
     for method in ["test.work", "test.outer"] {
         let answer = if method == "test.work" { caller.call::<Work>(&1).await } else { caller.call::<Outer>(&1).await };
         assert_eq!(answer.unwrap(), "done");
@@ -147,9 +142,9 @@ async fn a_call_passes_a_layer_once_however_often_it_is_tried() {
             }
         },
     );
-    let service = told_service(service, "service", &lines);
+    let service = logged_service(service, "service", &lines);
     let _running = service.serve(&plain, ServeOptions::default()).await.unwrap();
-    let caller = told_client(&plain, "client", &lines);
+    let caller = logged_client(&plain, "client", &lines);
     assert_eq!(caller.call_with::<Work>(&1, within(PATIENCE)).await.unwrap(), "2");
     let lines = taken(&lines);
     assert_eq!(lines.iter().filter(|line| *line == "client test.work").count(), 1);
@@ -282,9 +277,9 @@ async fn a_dropped_call_cancels_its_handler_through_layers() {
             Err(Status::cancelled("as asked"))
         },
     );
-    let service = told_service(service, "service", &Log::default());
+    let service = logged_service(service, "service", &Log::default());
     let _running = service.serve(&plain, ServeOptions::default()).await.unwrap();
-    let caller = told_client(&plain, "client", &Log::default());
+    let caller = logged_client(&plain, "client", &Log::default());
     let call = tokio::spawn(async move { caller.call_with::<Work>(&1, within(PATIENCE)).await });
     assert_eq!(soon("it begins", told_rx.recv()).await, Some("begun"));
     call.abort();
@@ -311,7 +306,7 @@ async fn a_handlers_calls_pass_the_layers_of_the_client_that_it_is_served_on_and
             told.send("cancelled".to_owned()).unwrap();
             Err(Status::cancelled("as asked"))
         });
-    let served_on = told_client(&plain, "inner", &lines);
+    let served_on = logged_client(&plain, "inner", &lines);
     let _running = service.serve(&served_on, ServeOptions::default()).await.unwrap();
     let trace = TraceContext::new_root();
     let trace_id = trace.trace_id.to_string();
