@@ -1,4 +1,5 @@
-//! A broker for each test: the embedded one, which starts in a millisecond, or a real RabbitMQ, with the same code.
+//! A broker for each test: the embedded one, which starts in a millisecond, or a real RabbitMQ, with the same code; and
+//! patience with what it does.
 //!
 //! ```no_run
 //! # async fn a_test() {
@@ -17,11 +18,14 @@
 //! happened by then, or not.
 
 mod faults;
+mod patience;
 
 use std::time::Duration;
 
 use warren_broker::{Broker, Options};
 use warren_rabbitmq::{Node, NodeOptions, StartError};
+
+pub use self::patience::{PATIENCE, eventually, soon};
 
 /// A broker, or a vhost of one, that only this test uses.
 ///

@@ -8,8 +8,9 @@ use std::process::Stdio;
 
 use tokio::process::Command;
 use tokio::sync::OnceCell;
+use warren_testing::eventually;
 
-use crate::stage::{Stage, eventually, folder, on_both, run, scratch, succeed};
+use crate::stage::{Stage, folder, on_both, run, scratch, succeed};
 
 on_both!(lapins_own_tests, amqprss_own_tests);
 
@@ -176,13 +177,13 @@ async fn lapins_examples_run_and_reconnect() {
         command.env("AMQP_ADDR", &stage.url).stdout(fs::File::create(&log).unwrap()).stderr(Stdio::null());
         let mut running = command.kill_on_drop(true).spawn().unwrap();
         let connected = || fs::read_to_string(&log).unwrap().matches("CONNECTED").count();
-        eventually(example, || connected() == 1 && broker.connections().len() == 1).await;
+        eventually(example, async || connected() == 1 && broker.connections().len() == 1).await;
         if reconnects {
             let first = broker.connections()[0].id;
             broker.cut_all().await;
-            eventually(example, || broker.connections().first().is_some_and(|now| now.id != first)).await;
+            eventually(example, async || broker.connections().first().is_some_and(|now| now.id != first)).await;
         }
         running.kill().await.unwrap();
-        eventually("its end", || broker.connections().is_empty()).await;
+        eventually("its end", async || broker.connections().is_empty()).await;
     }
 }

@@ -78,13 +78,3 @@ pub(crate) async fn succeed(command: &mut Command) -> String {
     assert!(succeeded, "{command:?}\n{printed}");
     printed
 }
-
-/// Looks again until something is so.
-pub(crate) async fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
-    let waiting = async {
-        while !is_so() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(30), waiting).await.unwrap_or_else(|_| panic!("{what} did not happen"));
-}

@@ -1,28 +1,13 @@
 //! What the tests share: a broker, methods to call, and patience.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use warren_rpc::{CallOptions, Client, ClientOptions, Effect, Event, Method, ReconnectOptions, ServeOptions};
-pub(crate) use warren_testing::broker;
+pub(crate) use warren_testing::{broker, eventually, soon};
 
 /// Longer than anything here takes on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
-
-/// Waits for what must happen.
-pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("{what} did not happen in {PATIENCE:?}"))
-}
-
-/// Looks again until something is so: for what the broker or the runtime can be asked, but does not tell.
-pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, mut is_so: impl FnMut() -> F) {
-    soon(what, async {
-        while !is_so().await {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    })
-    .await;
-}
 
 /// A client with default options.
 pub(crate) async fn client(url: &str) -> Client {

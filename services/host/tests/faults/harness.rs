@@ -1,6 +1,6 @@
 //! What the tests and the victim share: methods, a store, and patience.
 
-use std::{future::Future, path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc};
 
 use sqlx::{
     SqlitePool,
@@ -10,27 +10,10 @@ use warren_host::replies::{RepliesOptions, ReplyTransaction, SqliteReplies};
 use warren_rpc::{
     CallOptions, Client, ClientOptions, Context, Effect, Event, Method, MethodOptions, ReplyStore, Service, Status,
 };
-
-/// Longer than anything here takes on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) use warren_testing::{PATIENCE, eventually, soon};
 
 /// The request on which a handler ends its process.
 pub(crate) const POISON: u32 = 13;
-
-/// Waits for what must happen.
-pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("{what} did not happen in {PATIENCE:?}"))
-}
-
-/// Looks again until something is so.
-pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, mut is_so: impl FnMut() -> F) {
-    soon(what, async {
-        while !is_so().await {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    })
-    .await;
-}
 
 pub(crate) async fn client(url: &str) -> Client {
     Client::connect(url, ClientOptions::default()).await.expect("the broker answers")

@@ -162,5 +162,5 @@ async fn a_box_leaves_no_file_behind() {
     let output = scratch.output().unwrap();
     let folder = output.parent().unwrap().to_owned();
     drop(scratch);
-    eventually("the folder is gone", || !folder.exists()).await;
+    eventually("the folder is gone", async || !folder.exists()).await;
 }

@@ -16,10 +16,8 @@ use warren_runner::{
     missing_packages,
     sandbox::{Access, Command, Limits, Outcome, Sandbox, SandboxOptions, Scratch},
 };
+pub(super) use warren_testing::{PATIENCE, eventually};
 use zip::{ZipWriter, write::SimpleFileOptions};
-
-/// How long anything may take before a test gives up on it.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(super) fn sandbox_options() -> SandboxOptions {
     SandboxOptions {
@@ -105,14 +103,4 @@ pub(super) fn marked(mark: &str, program: Option<&str>) -> Vec<u32> {
         words.contains(mark) && program.is_none_or(|program| words.starts_with(program))
     };
     numbers.filter(|&process| process != std::process::id()).filter(is_marked).collect()
-}
-
-/// Waits until it is so.
-pub(super) async fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
-    let waited = tokio::time::timeout(PATIENCE, async {
-        while !is_so() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    });
-    waited.await.unwrap_or_else(|_| panic!("never so: {what}"));
 }

@@ -31,10 +31,10 @@ async fn dropping_the_future_kills_the_program() {
         let run = sandbox().await.run(&scratch, &command);
         tokio::select! {
             ended = run => panic!("it ended: {ended:?}"),
-            () = eventually("it runs", || !marked(&mark, Some(PROGRAM)).is_empty()) => {}
+            () = eventually("it runs", async || !marked(&mark, Some(PROGRAM)).is_empty()) => {}
         }
     }
-    eventually("everything of it is gone", || marked(&mark, None).is_empty()).await;
+    eventually("everything of it is gone", async || marked(&mark, None).is_empty()).await;
 }
 
 #[tokio::test]
@@ -44,7 +44,7 @@ async fn killing_the_launcher_kills_the_program() {
     let command = sleeper(&mark);
     let run = sandbox().await.run(&scratch, &command);
     let kill_launcher = async {
-        eventually("it runs", || !marked(&mark, Some(PROGRAM)).is_empty()).await;
+        eventually("it runs", async || !marked(&mark, Some(PROGRAM)).is_empty()).await;
         for launcher in marked(&mark, Some(env!("CARGO_BIN_EXE_warren-sandbox-launcher"))) {
             kill(Pid::from_raw(launcher.cast_signed()), Signal::SIGKILL).unwrap();
         }
@@ -53,7 +53,7 @@ async fn killing_the_launcher_kills_the_program() {
     let error = ended.unwrap_err();
     assert!(matches!(error, SandboxError::LauncherLost { .. }), "{error:?}");
     assert_eq!(error.to_string(), "the sandbox's launcher ended without a result (signal: 9 (SIGKILL))");
-    eventually("everything of it is gone", || marked(&mark, None).is_empty()).await;
+    eventually("everything of it is gone", async || marked(&mark, None).is_empty()).await;
 }
 
 #[tokio::test]
@@ -65,10 +65,10 @@ async fn killing_the_runner_kills_the_program() {
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
-    eventually("it runs", || !marked(&mark, Some(PROGRAM)).is_empty()).await;
+    eventually("it runs", async || !marked(&mark, Some(PROGRAM)).is_empty()).await;
     runner.kill().unwrap();
     runner.wait().unwrap();
-    eventually("everything of it is gone", || marked(&mark, None).is_empty()).await;
+    eventually("everything of it is gone", async || marked(&mark, None).is_empty()).await;
 }
 
 /// Not a test by itself, but the process that `killing_the_runner_kills_the_program` kills.

@@ -41,7 +41,7 @@ impl RunnerProcess {
             .spawn()
             .unwrap();
         let runner = Self { process, folder };
-        eventually("it serves", || runner.folder.path().join(NAME_FILE).exists()).await;
+        eventually("it serves", async || runner.folder.path().join(NAME_FILE).exists()).await;
         runner
     }
 
@@ -106,7 +106,7 @@ async fn hand_in(client: &Client, folder: &Path, source: &str) -> tokio::task::J
 /// Waits until one of the runners judges, and kills it.
 async fn kill_who_judges(runners: &mut Vec<RunnerProcess>) {
     let mut judging = None;
-    eventually("one judges", || {
+    eventually("one judges", async || {
         judging = runners.iter().position(RunnerProcess::is_judging);
         judging.is_some()
     })

@@ -71,11 +71,11 @@ async fn a_submission_is_judged_by_whoever_takes_it() {
     let short = within(Duration::from_secs(3));
     let (late, ()) = tokio::join!(
         client.call_with::<Judge>(&sleeper, short),
-        eventually("it runs", || !marked(&boxes, Some("/usr/bin/bwrap")).is_empty()),
+        eventually("it runs", async || !marked(&boxes, Some("/usr/bin/bwrap")).is_empty()),
     );
     let late = late.unwrap_err();
     assert!(matches!(&late, CallError::Status(status) if status.code == Code::DeadlineExceeded), "{late}");
-    eventually("nothing of it runs", || marked(&boxes, None).is_empty()).await;
+    eventually("nothing of it runs", async || marked(&boxes, None).is_empty()).await;
     let again = client.call_with::<Judge>(&right, within(PATIENCE)).await.unwrap();
     assert_eq!(again.judgement.verdict, Verdict::Ac);
 }
