@@ -21,6 +21,7 @@ use std::{
 
 use bytes::Bytes;
 use lapin::types::ShortString;
+use tokio::time::Instant;
 
 pub(crate) use self::scope::Scope;
 use self::{in_flight::InFlight, layers::Layers, retry::RetryBudget};
@@ -264,6 +265,11 @@ impl Client {
 
     pub(crate) fn options(&self) -> &ClientOptions {
         &self.inner.options
+    }
+
+    /// The deadline of the handler that it is for.
+    fn handlers_deadline(&self) -> Option<Instant> {
+        self.scope.as_ref()?.deadline
     }
 
     /// The same client, outside of every handler.

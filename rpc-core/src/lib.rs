@@ -47,7 +47,7 @@
 //! # Reading order
 //!
 //! `method`, `status`, `metadata`, `error` and `exchange` are the words; `codec`, `trace` and `wire` say how they
-//! travel; `amqp` alone knows the broker's flags and the connection's thread, `link` keeps a connection; `backoff`,
+//! travel; `amqp` alone knows the broker's flags and the connection's thread, `link` keeps a connection; `backoff`, `deadline`,
 //! `pending`, `publisher` and `client` call and publish; `context`, `service` and `once` serve; `progress` goes between them
 //! before a reply; `subscription` reads what is published.
 
@@ -58,6 +58,7 @@ mod backoff;
 mod client;
 mod codec;
 mod context;
+mod deadline;
 mod error;
 mod exchange;
 #[cfg(test)]

@@ -3,12 +3,10 @@
 use lapin::types::ShortString;
 use tokio::time::{Instant, timeout_at};
 
-use super::{
-    Client,
-    call::{Call, DEADLINE_MAX},
-};
+use super::{Client, call::Call};
 use crate::{
     amqp::{self, Consumed},
+    deadline,
     error::{BrokerError, CallError, RejectReason},
     link::{Link, LinksEnded},
     method::Method,
@@ -43,7 +41,7 @@ impl Client {
     /// As [`serving`](Self::serving).
     pub async fn serving_raw(&self, method: &str) -> Result<u32, CallError> {
         let queue = amqp::name("method's name", method).map_err(RejectReason::from)?;
-        let ends_at = Instant::now() + self.options().publish_timeout.min(DEADLINE_MAX);
+        let ends_at = deadline::ends_at(self.options().publish_timeout, None);
         self.consumers(&queue, ends_at).await
     }
 

@@ -12,6 +12,7 @@ use super::{CallOptions, Client, RawMethod, cancel::CancelOnDrop};
 use crate::{
     amqp,
     codec::Codec,
+    deadline,
     error::{CallError, RejectReason},
     link::{Link, LinksEnded},
     progress::{Grant, Inbox},
@@ -20,9 +21,6 @@ use crate::{
     trace::TraceContext,
     wire::{self, CallId, Properties, RequestHead},
 };
-
-/// Longer than any call, shorter than what overflows an instant.
-pub(super) const DEADLINE_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// Most times that one request is sent because a connection was lost. A request that ends its own connection, which a
 /// broker does to what it does not understand, must not end one after another.
@@ -65,8 +63,7 @@ impl Client {
         let place = self.inner.in_flight.enter()?;
         self.inner.retries.call();
         let span = tracing::debug_span!("rpc.call", method = method.name, %call_id);
-        let own = Instant::now() + options.deadline.min(DEADLINE_MAX);
-        let ends_at = self.scope.as_ref().and_then(|scope| scope.deadline).map_or(own, |deadline| deadline.min(own));
+        let ends_at = deadline::ends_at(options.deadline, self.handlers_deadline());
         let call = Call { client: self, method, queue, codec, body, call_id, ends_at, options, trace: None, inbox };
         match &self.layers {
             None => {

@@ -7,13 +7,11 @@ use lapin::{BasicProperties, types::ShortString};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use uuid::Uuid;
 
-use super::{
-    Client, RetryPolicy,
-    call::{DEADLINE_MAX, SENT_MAX},
-};
+use super::{Client, RetryPolicy, call::SENT_MAX};
 use crate::{
     amqp,
     codec::Codec,
+    deadline,
     error::{PublishError, RejectReason},
     link::{Link, LinksEnded},
     method::Effect,
@@ -86,9 +84,7 @@ impl Client {
 impl OneWay<'_> {
     /// Publishes it, and waits for the broker's confirm.
     pub(super) async fn publish(self) -> Result<(), PublishError> {
-        let own = Instant::now() + self.timeout.min(DEADLINE_MAX);
-        let handlers = self.client.scope.as_ref().and_then(|scope| scope.deadline);
-        let ends_at = handlers.map_or(own, |deadline| deadline.min(own));
+        let ends_at = deadline::ends_at(self.timeout, self.client.handlers_deadline());
         // What became of an attempt of which nobody knows: it outweighs what is known of later ones.
         let mut unsure = None;
         let (mut attempts, mut sent) = (0, 0);

@@ -23,6 +23,7 @@ use crate::{
     client::{Client, Scope},
     codec::Codec,
     context::Context,
+    deadline,
     metadata::{METADATA_BYTES_MAX, Metadata},
     method::Effect,
     publisher::{Outgoing, Publisher, Receipt},
@@ -33,9 +34,6 @@ use crate::{
 
 /// Longest list of methods that a call is told to have come through, in bytes.
 const PATH_BYTES_MAX: usize = 1024;
-
-/// Longer than any handler, shorter than what overflows an instant.
-const HANDLING_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// What all deliveries of an endpoint share.
 pub(super) struct Shared {
@@ -135,7 +133,7 @@ async fn run(
         tracing::debug!(queue = shared.endpoint.queue.name, call_id = head.call_id, "the caller has given up");
         return Ended::Unwanted;
     }
-    let ends_at = ends_at(head.deadline, shared.handling_max);
+    let ends_at = deadline::ends_at(shared.handling_max, head.deadline);
     let way = wanted.and_then(|wanted| wanted.begin(shared, head, &cancellation));
     let handler = (shared.endpoint.handler)(context, codec, body, way);
     tokio::select! {
@@ -208,12 +206,6 @@ fn context(
 fn path(before: Option<&str>, queue: &str) -> Arc<str> {
     let before = before.filter(|before| before.len() + queue.len() < PATH_BYTES_MAX);
     before.map_or_else(|| queue.into(), |before| format!("{before} {queue}").into())
-}
-
-/// When a handler that begins now is over: at its call's deadline, or when it may not take longer.
-fn ends_at(deadline: Option<Instant>, handling_max: Duration) -> Instant {
-    let longest = Instant::now() + handling_max.min(HANDLING_MAX);
-    deadline.map_or(longest, |deadline| deadline.min(longest))
 }
 
 fn too_long(shared: &Shared) -> Status {
