@@ -2,7 +2,7 @@
 
 mod ask;
 mod call;
-mod cancel;
+mod control;
 mod in_flight;
 mod layers;
 mod notify;

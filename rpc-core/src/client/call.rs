@@ -1,6 +1,6 @@
 //! One call: its attempts, within one deadline.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use lapin::types::ShortString;
@@ -8,18 +8,18 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tracing::Instrument;
 use uuid::Uuid;
 
-use super::{CallOptions, Client, RawMethod, cancel::CancelOnDrop};
+use super::{CallOptions, Client, RawMethod, control::CancelOnDrop};
 use crate::{
     amqp,
     codec::Codec,
     deadline,
     error::{CallError, RejectReason},
     link::{Link, LinksEnded},
-    progress::{Grant, Inbox},
+    progress::Inbox,
     publisher::{Outgoing, Receipt},
     status::{Code, Retry, RetryAfter, Status},
     trace::TraceContext,
-    wire::{self, CallId, Properties, RequestHead},
+    wire::{CallId, Properties, RequestHead},
 };
 
 /// Most times that one request is sent because a connection was lost. A request that ends its own connection, which a
@@ -197,25 +197,6 @@ impl Call<'_> {
                 _ => status.into(),
             }),
             Err(_) => Err(self.too_late().into()),
-        }
-    }
-
-    /// Tells instances how much progress is wanted, as long as it is polled.
-    async fn give_credit(&self, link: &Link, inbox: &Inbox) -> Infallible {
-        loop {
-            let Grant { attempt, run, credit } = inbox.due().await;
-            let number = run.as_ref().map(|run| run.number);
-            let queue = run.and_then(|run| run.control_queue);
-            let Some((exchange, routing_key)) = wire::control_address(self.method.name, queue) else { continue };
-            let message = Outgoing {
-                exchange,
-                routing_key,
-                mandatory: false,
-                properties: Properties::Other(Box::new(wire::credit_properties(attempt, number, credit))),
-                body: Bytes::new(),
-                receipt: Receipt::Nobody { _until_told: None },
-            };
-            link.requests.send(message).await;
         }
     }
 

@@ -6,7 +6,7 @@ use lapin::{
     types::{AMQPValue, FieldTable, ShortString},
 };
 
-use super::codec;
+use super::{Properties, codec};
 use crate::{
     amqp::{header_integer, header_text},
     codec::Codec,
@@ -100,19 +100,19 @@ pub(crate) fn run_number(properties: &BasicProperties) -> Option<i64> {
 }
 
 /// The properties of credit for a run of an attempt; without a run for all that there are of it.
-pub(crate) fn credit_properties(correlation_id: ShortString, run: Option<i64>, credit: u32) -> BasicProperties {
+pub(crate) fn credit_properties(correlation_id: ShortString, run: Option<i64>, credit: u32) -> Properties {
     let mut headers = FieldTable::default();
     headers.insert(CREDIT.into(), AMQPValue::LongLongInt(credit.into()));
     if let Some(run) = run {
         headers.insert(RUN.into(), AMQPValue::LongLongInt(run));
     }
-    BasicProperties::default().with_correlation_id(correlation_id).with_headers(headers)
+    Properties::Other(Box::new(BasicProperties::default().with_correlation_id(correlation_id).with_headers(headers)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::{Properties, ReplyHead};
+    use crate::wire::ReplyHead;
 
     #[test]
     fn a_progress_message_is_read_as_it_was_written_and_is_no_reply() {
@@ -138,7 +138,7 @@ mod tests {
         assert_eq!(of(AMQPValue::LongLongInt(i64::MAX)), Some(u32::MAX));
         assert_eq!(of(AMQPValue::LongString("5".into())), Some(0), "a text is no number: none is wanted");
         assert_eq!(credit(&BasicProperties::default()), None);
-        let properties = credit_properties("a.1".into(), Some(3), 4);
+        let properties = credit_properties("a.1".into(), Some(3), 4).write(&"test".into());
         assert_eq!((credit(&properties), run_number(&properties)), (Some(4), Some(3)));
     }
 }
