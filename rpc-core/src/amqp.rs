@@ -49,6 +49,13 @@ pub(crate) fn name(what: &'static str, text: &str) -> Result<ShortString, NameEr
     if text.is_empty() { Err(refused) } else { ShortString::try_new(text).map_err(|_| refused) }
 }
 
+/// The name of a queue that instances or subscriptions share: its dead letters' queue has a longer one.
+pub(crate) fn shared_queue_name(text: &str) -> Result<ShortString, NameError> {
+    let queue = name("queue's name", text)?;
+    name("queue's name", &format!("{text}.dead"))?;
+    Ok(queue)
+}
+
 /// A channel, on its connection's thread.
 #[derive(Clone, Debug)]
 pub(crate) struct Channel {

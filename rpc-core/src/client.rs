@@ -108,16 +108,7 @@ impl<'a> RawMethod<'a> {
     /// Whether a request can be sent so.
     fn check(&self, body: &Bytes, metadata: &Metadata) -> Result<(), RejectReason> {
         metadata.check()?;
-        self.check_size(body.len())
-    }
-
-    fn check_size(&self, body_bytes: usize) -> Result<(), RejectReason> {
-        let (method, body_bytes_max) = (self.name.to_owned(), self.body_bytes_max);
-        if body_bytes <= body_bytes_max {
-            Ok(())
-        } else {
-            Err(RejectReason::BodyTooLarge { method, body_bytes, body_bytes_max })
-        }
+        check_size(self.name, body, self.body_bytes_max)
     }
 }
 
@@ -282,6 +273,15 @@ impl Client {
         let (inner, layers) = (Arc::clone(&self.inner), self.layers.clone());
         Self { inner, scope: Some(Arc::new(scope)), layers }
     }
+}
+
+/// Whether a body can be sent to a method, or an exchange.
+fn check_size(to: &str, body: &Bytes, body_bytes_max: usize) -> Result<(), RejectReason> {
+    let body_bytes = body.len();
+    if body_bytes <= body_bytes_max {
+        return Ok(());
+    }
+    Err(RejectReason::BodyTooLarge { method: to.to_owned(), body_bytes, body_bytes_max })
 }
 
 fn decode_reply<M: Method>(codec: Codec, reply: &[u8]) -> Result<M::Reply, CallError> {

@@ -102,8 +102,7 @@ impl Client {
     ) -> Result<Subscription<B>, SubscribeError> {
         let bindings = bindings.into_iter().map(|binding| binding.into().bound(exchange)).collect::<Result<_, _>>()?;
         if let Some(queue) = &options.queue {
-            amqp::name("queue's name", queue)?;
-            amqp::name("queue's name", &format!("{queue}.dead"))?;
+            amqp::shared_queue_name(queue)?;
         }
         let (inbox, stop) = (Arc::new(Inbox::default()), CancellationToken::new());
         let feed = Feed::new(self.unscoped(), bindings, options, Arc::clone(&inbox), stop.clone());

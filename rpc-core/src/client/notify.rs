@@ -115,7 +115,7 @@ impl Client {
         self.inner.retries.call();
         let message = OneWay {
             client: self,
-            destination: Destination { exchange: Default::default(), kind: None, routing_key: queue, mandatory: true },
+            destination: Destination::queue(queue),
             properties: head.into_properties(),
             body,
             timeout: options.timeout.unwrap_or(self.inner.options.publish_timeout),

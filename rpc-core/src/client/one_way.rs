@@ -65,12 +65,7 @@ impl Client {
     ) -> Result<(), PublishError> {
         let message = OneWay {
             client: self,
-            destination: Destination {
-                exchange: ShortString::default(),
-                kind: None,
-                routing_key: queue,
-                mandatory: true,
-            },
+            destination: Destination::queue(queue),
             properties,
             body,
             timeout: self.inner.options.publish_timeout,

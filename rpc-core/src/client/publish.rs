@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Client, RetryPolicy, one_way::OneWay};
+use super::{Client, RetryPolicy, check_size, one_way::OneWay};
 use crate::{
     amqp,
     error::{PublishError, RejectReason},
@@ -76,10 +76,7 @@ impl Client {
     ) -> Result<(), PublishError> {
         let codec = self.inner.options.codec;
         let body = codec.encode(body).map_err(RejectReason::from)?;
-        if body.len() > BODY_BYTES_MAX {
-            let (body_bytes, method) = (body.len(), exchange.name().to_owned());
-            return Err(RejectReason::BodyTooLarge { method, body_bytes, body_bytes_max: BODY_BYTES_MAX }.into());
-        }
+        check_size(exchange.name(), &body, BODY_BYTES_MAX)?;
         let mut head = self.one_way_head(codec, options.message_id.as_deref())?;
         head.expires_after = options.expires_after;
         head.headers = options.headers.table().map_err(RejectReason::from)?;

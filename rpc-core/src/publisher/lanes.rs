@@ -48,6 +48,13 @@ pub(crate) struct Destination {
     pub(crate) mandatory: bool,
 }
 
+impl Destination {
+    /// A queue, which has to be there.
+    pub(crate) fn queue(name: ShortString) -> Self {
+        Self { exchange: ShortString::default(), kind: None, routing_key: name, mandatory: true }
+    }
+}
+
 /// Why a message was not confirmed.
 #[derive(Debug)]
 pub(crate) enum NotConfirmed {

@@ -38,9 +38,7 @@ impl Names {
             Source::Exchange(bindings) => bindings.clone()?,
         };
         let tag = amqp::name("instance's id", instance)?;
-        let queue = amqp::name("queue's name", &endpoint.queue.name)?;
-        // Its dead letters' queue has a longer one.
-        amqp::name("queue's name", &format!("{queue}.dead"))?;
+        let queue = amqp::shared_queue_name(&endpoint.queue.name)?;
         Ok(Self { queue, bindings, tag })
     }
 }
