@@ -40,7 +40,7 @@ use crate::{
     context::Context,
     error::{BindingError, ServeError},
     exchange::{Binding, Body, Exchange},
-    method::{Effect, Event, Method, Progressive, QUEUE_LENGTH_MAX},
+    method::{BODY_BYTES_MAX, Effect, Event, Method, Progressive, QUEUE_LENGTH_MAX},
     once::ReplyStore,
     status::Status,
 };
@@ -105,7 +105,7 @@ impl<S: Send + Sync + 'static> Service<S> {
         H: Fn(Arc<S>, Context, M::Request) -> F + Send + Sync + 'static,
         F: Future<Output = Result<M::Reply, Status>> + Send + 'static,
     {
-        self.erased::<M, H, F>(None, handler)
+        self.method_with::<M, H, F>(MethodOptions::default(), handler)
     }
 
     /// Serves a method in its own way.
@@ -116,7 +116,9 @@ impl<S: Send + Sync + 'static> Service<S> {
         H: Fn(Arc<S>, Context, M::Request) -> F + Send + Sync + 'static,
         F: Future<Output = Result<M::Reply, Status>> + Send + 'static,
     {
-        self.erased::<M, H, F>(options.prefetch, handler)
+        const { assert!(!matches!(M::EFFECT, Effect::Once), "a method whose EFFECT is Once is served by `once`") };
+        let handler = handler::erase::<S, M::Request, M::Reply, H, F>(Arc::clone(&self.state), handler);
+        self.endpoint::<M>(options, handler)
     }
 
     /// Serves a method whose work is done once, whatever is killed and however often its request comes
@@ -148,7 +150,7 @@ impl<S: Send + Sync + 'static> Service<S> {
         const { assert!(matches!(M::EFFECT, Effect::Once), "`once` is for methods whose EFFECT is Once") };
         let state = Arc::clone(&self.state);
         let handler = once::erase::<S, R, M::Request, M::Reply, H, F>(M::NAME, state, store, handler);
-        self.endpoint::<M>(options.prefetch, handler)
+        self.endpoint::<M>(options, handler)
     }
 
     /// Serves a method whose handler says how far it is, to callers that
@@ -176,7 +178,7 @@ impl<S: Send + Sync + 'static> Service<S> {
         H: Fn(Arc<S>, Context, M::Request, ProgressSender<M::Progress>) -> F + Send + Sync + 'static,
         F: Future<Output = Result<M::Reply, Status>> + Send + 'static,
     {
-        self.erased_progressive::<M, H, F>(None, handler)
+        self.progressive_with::<M, H, F>(MethodOptions::default(), handler)
     }
 
     /// Serves a method whose handler says how far it is, in its own way.
@@ -187,34 +189,14 @@ impl<S: Send + Sync + 'static> Service<S> {
         H: Fn(Arc<S>, Context, M::Request, ProgressSender<M::Progress>) -> F + Send + Sync + 'static,
         F: Future<Output = Result<M::Reply, Status>> + Send + 'static,
     {
-        self.erased_progressive::<M, H, F>(options.prefetch, handler)
-    }
-
-    fn erased_progressive<M, H, F>(self, prefetch: Option<u16>, handler: H) -> Self
-    where
-        M: Progressive,
-        H: Fn(Arc<S>, Context, M::Request, ProgressSender<M::Progress>) -> F + Send + Sync + 'static,
-        F: Future<Output = Result<M::Reply, Status>> + Send + 'static,
-    {
         const { assert!(!matches!(M::EFFECT, Effect::Once), "a method whose EFFECT is Once is served by `once`") };
         let handler = progress::erase::<S, M, H, F>(Arc::clone(&self.state), handler);
-        let mut service = self.endpoint::<M>(prefetch, handler);
-        service.endpoints.iter_mut().next_back().expect("it was added just now").is_progressive = true;
+        let mut service = self.endpoint::<M>(options, handler);
+        service.endpoints.last_mut().expect("it was added just now").is_progressive = true;
         service
     }
 
-    fn erased<M, H, F>(self, prefetch: Option<u16>, handler: H) -> Self
-    where
-        M: Method,
-        H: Fn(Arc<S>, Context, M::Request) -> F + Send + Sync + 'static,
-        F: Future<Output = Result<M::Reply, Status>> + Send + 'static,
-    {
-        const { assert!(!matches!(M::EFFECT, Effect::Once), "a method whose EFFECT is Once is served by `once`") };
-        let handler = handler::erase::<S, M::Request, M::Reply, H, F>(Arc::clone(&self.state), handler);
-        self.endpoint::<M>(prefetch, handler)
-    }
-
-    fn endpoint<M: Method>(mut self, prefetch: Option<u16>, handler: Handler) -> Self {
+    fn endpoint<M: Method>(mut self, options: MethodOptions, handler: Handler) -> Self {
         let mut endpoint = Endpoint {
             queue: SharedQueue {
                 name: M::NAME.to_owned(),
@@ -223,7 +205,7 @@ impl<S: Send + Sync + 'static> Service<S> {
                 length_max: M::QUEUE_LENGTH_MAX,
             },
             source: Source::Method,
-            prefetch,
+            prefetch: options.prefetch,
             body_bytes_max: M::BODY_BYTES_MAX,
             handling_max: M::HANDLING_MAX,
             effect: M::EFFECT,
@@ -307,7 +289,7 @@ impl<S: Send + Sync + 'static> Service<S> {
             },
             source: Source::Exchange(bindings),
             prefetch: None,
-            body_bytes_max: crate::method::BODY_BYTES_MAX,
+            body_bytes_max: BODY_BYTES_MAX,
             handling_max: None,
             effect: Effect::Repeatable,
             is_progressive: false,
