@@ -38,6 +38,7 @@ use crate::{
         Ends, Publisher, Returned,
         lanes::{Destination, Lanes, NotConfirmed},
     },
+    status::Status,
     wire::{Answer, Origin},
 };
 
@@ -168,6 +169,14 @@ impl Link {
     /// Why the broker blocks publishers, if it does.
     pub(crate) fn blocked(&self) -> Option<String> {
         self.blocked.borrow().clone()
+    }
+
+    /// An error while the broker blocks publishers: it takes nothing, and does not answer.
+    pub(crate) fn check_not_blocked(&self) -> Result<(), Status> {
+        match self.blocked() {
+            None => Ok(()),
+            Some(reason) => Err(Status::unavailable(format!("the broker blocks publishers: {reason}"))),
+        }
     }
 
     /// Waits until the broker does not block publishers, or the connection is lost.

@@ -49,10 +49,7 @@ impl Client {
         let asked = async {
             let link = self.links().up().await;
             let link = link.map_err(|LinksEnded(source)| CallError::ConnectionLost { source })?;
-            if let Some(reason) = link.blocked() {
-                // It would not answer.
-                return Err(Status::unavailable(format!("the broker blocks publishers: {reason}")).into());
-            }
+            link.check_not_blocked()?;
             consumed(&link, queue).await.map_err(|source| CallError::ConnectionLost { source: Some(source) })
         };
         match timeout_at(ends_at, asked).await {

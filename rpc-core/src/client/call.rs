@@ -144,9 +144,7 @@ impl Call<'_> {
 
     /// One request and its answer.
     async fn attempt(&self, link: &Link) -> Result<(Codec, Bytes), CallError> {
-        if let Some(reason) = link.blocked() {
-            return Err(Status::unavailable(format!("the broker blocks publishers: {reason}")).into());
-        }
+        link.check_not_blocked()?;
         let mut pending = link.pending.begin()?;
         let number = pending.number();
         let credit = self.inbox.and_then(|inbox| inbox.begin(link.origin.correlation_id(number)));
