@@ -69,7 +69,8 @@ pub(super) async fn refused(
     let (queue, id) = (shared.endpoint.queue.name.as_str(), head.call_id.as_str());
     let tries = head.tries.saturating_add(1);
     // What must not run twice, and may have run, is kept with the dead: there is nobody to ask.
-    let may_run = status.retry() == Retry::SameCall || shared.endpoint.effect.may_repeat();
+    let may_repeat = shared.endpoint.effect.may_repeat();
+    let may_run = status.retry() == Retry::SameCall || may_repeat;
     let pause = match status.code.retry() {
         Retry::SameCall if may_run => shared.retries.pause_after(tries),
         _ => None,
@@ -82,9 +83,14 @@ pub(super) async fn refused(
     if tries == 1 {
         tracing::warn!(queue, id, %status, "a one-way message was refused, and will be tried again");
     }
+    // What is put back counts as one that may have run: what must not run twice is published again at once instead.
     tokio::select! {
         () = tokio::time::sleep(pause) => {}
-        () = shared.shutdown.cancelled() => return Some(Settle::PutBack),
+        () = shared.shutdown.cancelled() => {
+            if may_repeat {
+                return Some(Settle::PutBack);
+            }
+        }
     }
     let (queue, properties, body) = match once_more(shared, message, tries) {
         Ok(message) => message,
@@ -99,7 +105,7 @@ pub(super) async fn refused(
         () = unsettled.lost() => None,
         settle = publish_again(shared, queue, properties, body) => Some(settle),
         // It may be in the queue twice then, if it was just on its way.
-        () = shared.shutdown.cancelled() => Some(Settle::PutBack),
+        () = shared.shutdown.cancelled(), if may_repeat => Some(Settle::PutBack),
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use warren_rpc::{Client, Context, OneWayRetries, Running, ServeOptions, Service, Status};
 use warren_testing::TestBroker;
 
-use super::harness::{Happened, Work, broker, client, foreign, ready, soon};
+use super::harness::{Careful, Happened, Work, broker, client, foreign, ready, soon};
 
 const QUEUE: &str = "refuser.on.test.happened";
 
@@ -47,6 +47,9 @@ async fn stage(test: &str, retries: OneWayRetries) -> Option<Stage> {
     let service = Service::new("refuser", "1.0.0", Arc::new(seen_tx))
         .on::<Happened, _, _>(refuse)
         .method::<Work, _, _>(|seen, context, number| async move {
+            refuse(seen, context, number).await.map(|()| String::new())
+        })
+        .method::<Careful, _, _>(|seen, context, number| async move {
             refuse(seen, context, number).await.map(|()| String::new())
         })
         .one_way_retries(retries);
@@ -135,6 +138,20 @@ async fn a_shutdown_does_not_wait_for_a_pause_and_leaves_the_event_to_the_next()
     soon("the shutdown", stage.running.shutdown()).await;
     stage.running = stage.service.serve(&stage.client, ServeOptions::default()).await.unwrap();
     assert_eq!(stage.next().await, (1, id, true));
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn a_shutdown_leaves_a_request_that_must_not_run_twice_to_the_next_too() {
+    let an_hour = Duration::from_secs(3600);
+    let retries = OneWayRetries { pause: an_hour, pause_max: an_hour, ..OneWayRetries::default() };
+    let Some(mut stage) = stage("careful-pause", retries).await else { return };
+    stage.client.notify::<Careful>(&1).await.unwrap();
+    let (_, id, _) = stage.next().await;
+    soon("the shutdown", stage.running.shutdown()).await;
+    stage.running = stage.service.serve(&stage.client, ServeOptions::default()).await.unwrap();
+    assert_eq!(stage.next().await, (1, id, true));
+    assert_eq!(ready(&stage.channel, "test.careful.dead").await, 0);
     stage.stop().await;
 }
 
