@@ -47,9 +47,9 @@
 //! # Reading order
 //!
 //! `method`, `status`, `metadata`, `error` and `exchange` are the words; `codec`, `trace` and `wire` say how they
-//! travel; `amqp` alone knows the broker's flags and the connection's thread, `link` keeps a connection; `backoff`, `deadline`,
-//! `pending`, `publisher` and `client` call and publish; `context`, `service` and `once` serve; `progress` goes between them
-//! before a reply; `subscription` reads what is published.
+//! travel; `amqp` alone knows the broker's flags and the connection's thread, `link` keeps a connection; `backoff`,
+//! `deadline`, `pending`, `publisher` and `client` call and publish; `context`, `service` and `once` serve; `progress`
+//! goes between them before a reply; `subscription` reads what is published.
 
 #![deny(missing_docs)]
 
