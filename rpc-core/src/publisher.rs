@@ -7,16 +7,22 @@
 //!
 //! What waits to be written is bounded, and so is what was written and is not confirmed: a broker that is slow, or
 //! blocks publishers, makes publishing wait, and takes no more memory. A message whose sender is gone is not written.
+//! A queue that does not confirm holds back what goes there, and not the others (`places`).
 //!
 //! A message that no queue takes comes back (`basic.return`) before its confirm, but lapin hands it out with *some*
 //! confirm, often another message's. So a return is matched by its own correlation id, and never says anything of
 //! the confirm that it came on.
 
 pub(crate) mod lanes;
+mod places;
 mod receipt;
 mod unconfirmed;
 
-use std::sync::Arc;
+use std::{
+    future::poll_fn,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use bytes::Bytes;
 use futures::stream::{FuturesUnordered, StreamExt};
@@ -25,7 +31,10 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::receipt::Receipt;
-use self::unconfirmed::{Boxes, Unconfirmed, Unwritten};
+use self::{
+    places::{Places, Target},
+    unconfirmed::{Boxes, Concluded, Unconfirmed, Unwritten},
+};
 use crate::{
     amqp::{self, Channel},
     error::BrokerError,
@@ -41,9 +50,13 @@ const UNWRITTEN_MAX: usize = 80;
 /// Most messages that wait to be written; publishing waits when there are more.
 const QUEUED_MAX: usize = 1024;
 
-/// Most messages that are written and not confirmed; writing waits when there are more. More than a healthy broker
-/// leaves open, which confirms within milliseconds; lapin's tables of them never shrink.
+/// Most messages that are written and not confirmed, half of them of one queue; more wait for their place. More than a
+/// healthy broker leaves open, which confirms within milliseconds; lapin's tables of them never shrink.
 const UNCONFIRMED_MAX: usize = 2048;
+
+/// Most messages that wait for their place; publishing waits when there are more. Twice the calls that a client makes
+/// at a time, by default: those to one queue that does not confirm are to leave room for others.
+const WAITING_MAX: usize = 32_768;
 
 /// A message on its way out.
 pub(crate) struct Outgoing {
@@ -121,42 +134,113 @@ async fn publish_all(
     (channel, app_id): (Channel, ShortString),
     mut outgoing: mpsc::Receiver<Outgoing>,
     on_return: impl Fn(Returned),
-    ends: Ends,
+    Ends { failed, closed: is_closed }: Ends,
 ) {
-    let channel = Arc::new(channel);
-    let (unwritten, mut boxes) = (Unwritten::default(), Boxes::default());
-    let mut unconfirmed = FuturesUnordered::new();
+    let mut writer = Writer::new(channel, app_id);
     let mut batch = Vec::with_capacity(BATCH);
     let mut open = true;
+    let mut conclude = move |receipt, confirmation| conclude(receipt, confirmation, &on_return, &failed);
     loop {
-        let room = UNCONFIRMED_MAX.saturating_sub(unconfirmed.len());
-        let room = room.min(UNWRITTEN_MAX.saturating_sub(unwritten.count())).min(BATCH);
-        tokio::select! {
+        let take = poll_fn(|context| writer.poll(context, open.then_some(&mut outgoing), &mut batch, &mut conclude));
+        let taken = tokio::select! {
             biased;
             // lapin may never say what became of a message that the connection's close has overtaken.
-            () = ends.closed.cancelled() => break,
-            Some(concluded) = unconfirmed.next() => {
-                let (receipt, confirmation, emptied) = concluded;
-                boxes.put_back(emptied);
-                conclude(receipt, confirmation, &on_return, &ends.failed);
-            }
-            taken = outgoing.recv_many(&mut batch, room), if open && room > 0 => {
-                open = taken > 0;
-                // Only now: who waited for room may have given up meanwhile.
-                for message in batch.drain(..).filter(|message| message.receipt.is_wanted()) {
-                    unconfirmed.push(boxes.publish(Arc::clone(&channel), &app_id, message, unwritten.one()));
-                }
-            }
-            else => break,
+            () = is_closed.cancelled() => break,
+            taken = take => taken,
+        };
+        if taken == 0 && !open {
+            break;
         }
+        open = taken > 0;
+        batch.drain(..).for_each(|message| writer.take(message));
     }
     outgoing.close();
     while let Ok(message) = outgoing.try_recv() {
         message.receipt.lost(&closed());
     }
+    let Writer { channel, unconfirmed, places, .. } = writer;
+    places.into_waiting().for_each(|message| message.receipt.lost(&closed()));
     unconfirmed.into_iter().filter_map(Unconfirmed::give_up).for_each(|receipt| receipt.lost(&closed()));
     let io = channel.io().clone();
     io.spawn_in_tokio(async move { amqp::close_channel(&channel).await });
+}
+
+/// Messages on their way.
+struct Writer {
+    channel: Arc<Channel>,
+    app_id: ShortString,
+    unwritten: Unwritten,
+    boxes: Boxes,
+    unconfirmed: FuturesUnordered<Unconfirmed>,
+    places: Places<Outgoing>,
+}
+
+impl Writer {
+    fn new(channel: Channel, app_id: ShortString) -> Self {
+        Self {
+            channel: Arc::new(channel),
+            app_id,
+            unwritten: Unwritten::default(),
+            boxes: Boxes::default(),
+            unconfirmed: FuturesUnordered::new(),
+            places: Places::new(UNCONFIRMED_MAX),
+        }
+    }
+
+    /// Writes what waited and has its place, and takes confirms, until messages have come into the batch: how many. None
+    /// if there will be none; without a queue that they come from, when all are confirmed.
+    fn poll(
+        &mut self,
+        context: &mut Context<'_>,
+        outgoing: Option<&mut mpsc::Receiver<Outgoing>>,
+        batch: &mut Vec<Outgoing>,
+        conclude: &mut impl FnMut(Receipt, lapin::Result<Confirmation>),
+    ) -> Poll<usize> {
+        loop {
+            if let Poll::Ready(Some(concluded)) = self.unconfirmed.poll_next_unpin(context) {
+                let Concluded { receipt, confirmation, target, emptied } = concluded;
+                self.boxes.put_back(emptied);
+                self.places.give_back(target);
+                conclude(receipt, confirmation);
+                continue;
+            }
+            // Each time anew: what is written meanwhile makes room, long before its confirm comes.
+            let room = UNWRITTEN_MAX.saturating_sub(self.unwritten.count()).min(BATCH);
+            if room == 0 {
+                return Poll::Pending;
+            }
+            if let Some((target, message)) = self.places.next() {
+                self.write(target, message);
+                continue;
+            }
+            return match outgoing {
+                Some(outgoing) if self.places.waiting() < WAITING_MAX => outgoing.poll_recv_many(context, batch, room),
+                None if self.unconfirmed.is_empty() => Poll::Ready(0),
+                _ => Poll::Pending,
+            };
+        }
+    }
+
+    /// Writes a message, if it has its place, and somebody still waits for it: who waited for room may have given up.
+    fn take(&mut self, message: Outgoing) {
+        if !message.receipt.is_wanted() {
+            return;
+        }
+        let target = self.places.target((message.exchange.as_str(), message.routing_key.as_str()));
+        if let Some(message) = self.places.enter(target, message, |waiting| waiting.receipt.is_wanted()) {
+            self.write(target, message);
+        }
+    }
+
+    /// Writes a message that has its place.
+    fn write(&mut self, target: Target, message: Outgoing) {
+        if message.receipt.is_wanted() {
+            let channel = Arc::clone(&self.channel);
+            self.unconfirmed.push(self.boxes.publish(channel, &self.app_id, target, message, self.unwritten.one()));
+        } else {
+            self.places.give_back(target);
+        }
+    }
 }
 
 fn conclude(

@@ -176,18 +176,21 @@ impl TestBroker {
         }
     }
 
-    /// Withholds the confirm of the next message, which has to be one to this queue; those after it are confirmed if
+    /// Withholds the confirms of the next `messages`, which have to go to this queue; those after them are confirmed if
     /// they go elsewhere. On RabbitMQ the queue's process does nothing until [`TestBroker::resume_queue`], and nobody
-    /// is told; the embedded broker drops the next confirm for good, of whichever queue it is.
+    /// is told; the embedded broker drops the next confirms for good, of whichever queue they are. False if these are
+    /// too many for RabbitMQ: a channel that has sent 400 to such a queue waits for it.
     ///
     /// # Panics
     ///
     /// If there is no such queue on RabbitMQ.
-    pub async fn suspend_queue(&self, queue: &str) {
+    pub async fn suspend_queue(&self, queue: &str, messages: u32) -> bool {
         match self.kind() {
-            Kind::Embedded(broker) => broker.tamper_with_confirm(1, Tampering::Drop),
+            Kind::Embedded(broker) => (0..messages).for_each(|_| broker.tamper_with_confirm(1, Tampering::Drop)),
+            Kind::RabbitMq(_) if messages >= 400 => return false,
             Kind::RabbitMq(node) => self.queue_process(node, queue, "suspend").await,
         }
+        true
     }
 
     /// Lets the queue go on. What RabbitMQ withheld it confirms then; what the embedded broker dropped stays dropped.

@@ -13,10 +13,10 @@ use std::{
 use lapin::{Confirmation, types::ShortString};
 use tokio_util::sync::ReusableBoxFuture;
 
-use super::{Outgoing, Receipt};
+use super::{Outgoing, Receipt, places::Target};
 use crate::amqp::{self, Channel};
 
-type Confirming = ReusableBoxFuture<'static, lapin::Result<Confirmation>>;
+pub(super) type Confirming = ReusableBoxFuture<'static, lapin::Result<Confirmation>>;
 
 /// Counts the messages that lapin has not written.
 #[derive(Debug, Default)]
@@ -56,6 +56,7 @@ impl Boxes {
         &mut self,
         channel: Arc<Channel>,
         app_id: &ShortString,
+        target: Target,
         message: Outgoing,
         unwritten: UnwrittenOne,
     ) -> Unconfirmed {
@@ -73,7 +74,7 @@ impl Boxes {
             }
             None => ReusableBoxFuture::new(confirming),
         };
-        Unconfirmed(Some((receipt, confirming)))
+        Unconfirmed { target, publishing: Some((receipt, confirming)) }
     }
 
     pub(super) fn put_back(&mut self, emptied: Confirming) {
@@ -83,23 +84,35 @@ impl Boxes {
     }
 }
 
-/// A message until its confirm comes. Ends with the box that it was in.
-pub(super) struct Unconfirmed(Option<(Receipt, Confirming)>);
+/// A message until its confirm comes.
+pub(super) struct Unconfirmed {
+    target: Target,
+    publishing: Option<(Receipt, Confirming)>,
+}
+
+/// A message whose confirm has come.
+pub(super) struct Concluded {
+    pub(super) receipt: Receipt,
+    pub(super) confirmation: lapin::Result<Confirmation>,
+    pub(super) target: Target,
+    /// The box that it was in.
+    pub(super) emptied: Confirming,
+}
 
 impl Unconfirmed {
     /// Who waited for the confirm, unless it has come.
     pub(super) fn give_up(self) -> Option<Receipt> {
-        self.0.map(|(receipt, _)| receipt)
+        self.publishing.map(|(receipt, _)| receipt)
     }
 }
 
 impl Future for Unconfirmed {
-    type Output = (Receipt, lapin::Result<Confirmation>, Confirming);
+    type Output = Concluded;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let (_, confirming) = self.0.as_mut().expect("a future is not polled after its end");
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Concluded> {
+        let (_, confirming) = self.publishing.as_mut().expect("a future is not polled after its end");
         let confirmation = ready!(confirming.poll(context));
-        let (receipt, emptied) = self.0.take().expect("it was there above");
-        Poll::Ready((receipt, confirmation, emptied))
+        let (receipt, emptied) = self.publishing.take().expect("it was there above");
+        Poll::Ready(Concluded { receipt, confirmation, target: self.target, emptied })
     }
 }

@@ -6,7 +6,7 @@ use futures::future::join_all;
 use lapin::options::QueueDeclareOptions;
 use warren_rpc::{CallError, ServeOptions, Service};
 
-use super::harness::{Nowhere, PATIENCE, Work, broker, client, eventually, foreign, ready, stateless, within};
+use super::harness::{Nowhere, PATIENCE, Work, broker, client, eventually, foreign, ready, soon, stateless, within};
 
 fn is_unroutable(error: &CallError) -> bool {
     matches!(error, CallError::Unroutable { method } if method == "test.nowhere")
@@ -56,7 +56,7 @@ async fn a_queue_that_does_not_confirm_holds_back_no_news_of_others() {
     let (client, channel) = (client(&broker.url).await, foreign(&broker.url).await);
     let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
     channel.queue_declare("test.work".into(), options, Default::default()).await.unwrap();
-    broker.suspend_queue("test.work").await;
+    broker.suspend_queue("test.work", 1).await;
     let stuck = tokio::spawn({
         let client = client.clone();
         async move { client.call_with::<Work>(&1, within(PATIENCE)).await }
@@ -70,4 +70,43 @@ async fn a_queue_that_does_not_confirm_holds_back_no_news_of_others() {
     broker.resume_queue("test.work").await;
     eventually("its request arrives", || async { ready(&channel, "test.work").await == 1 }).await;
     stuck.abort();
+}
+
+/// Makes calls to a queue that does not confirm, and then some to another. So many of the first are written.
+async fn calls_beside_a_queue_that_does_not_confirm(stuck_calls: u32, written: u32) {
+    let Some(broker) = broker("stuck-queue").await else { return };
+    let (client, channel) = (client(&broker.url).await, foreign(&broker.url).await);
+    let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+    channel.queue_declare("test.work".into(), options, Default::default()).await.unwrap();
+    if !broker.suspend_queue("test.work", written).await {
+        return;
+    }
+    let stuck = tokio::spawn({
+        let client = client.clone();
+        async move {
+            let call = |number| {
+                let client = client.clone();
+                async move { client.call_with::<Work>(&number, within(2 * PATIENCE)).await }
+            };
+            join_all((0..stuck_calls).map(call)).await
+        }
+    });
+    eventually("they are on their way", || async { client.in_flight() == stuck_calls as usize }).await;
+    for _ in 0..10 {
+        let error = soon("a call", client.call_with::<Nowhere>(&1, within(PATIENCE))).await.unwrap_err();
+        assert!(is_unroutable(&error), "{error}");
+    }
+    assert!(!stuck.is_finished());
+    broker.resume_queue("test.work").await;
+    stuck.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_burst_of_calls_to_a_queue_that_does_not_confirm_holds_back_no_call_to_another() {
+    calls_beside_a_queue_that_does_not_confirm(300, 300).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_calls_than_may_be_unconfirmed_to_one_queue_hold_back_no_call_to_another() {
+    calls_beside_a_queue_that_does_not_confirm(3000, 1024).await;
 }
