@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{client::Client, exchange::Headers, metadata::Metadata, trace::TraceContext, wire::Published};
 
@@ -20,6 +20,8 @@ pub struct Context {
     pub(crate) metadata: Metadata,
     /// What its publisher said, if it was published to an exchange.
     pub(crate) published: Option<Arc<Published>>,
+    /// What the instance waits for before it is shut down.
+    pub(crate) unfinished: TaskTracker,
 }
 
 impl Context {

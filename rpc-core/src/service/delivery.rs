@@ -7,7 +7,10 @@ use bytes::Bytes;
 use futures::FutureExt;
 use lapin::types::ShortString;
 use tokio::time::Instant;
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::TaskTracker,
+};
 
 use super::{
     cancels::Cancels,
@@ -46,6 +49,8 @@ pub(super) struct Shared {
     pub(super) cancels: Arc<Cancels>,
     pub(super) skew: SkewLog,
     pub(super) control_queue: ControlQueue,
+    /// What the instance waits for before it is shut down.
+    pub(super) unfinished: TaskTracker,
     /// Fires when the instance begins to stop.
     pub(super) shutdown: CancellationToken,
     /// Fires when the instance will not wait for handlers any longer.
@@ -198,6 +203,7 @@ fn context(
         redelivered: redelivered || head.tries > 0,
         metadata,
         published,
+        unfinished: shared.unfinished.clone(),
     };
     (context, cancellation.drop_guard())
 }

@@ -32,7 +32,7 @@ const ABORT_TIMEOUT: Duration = Duration::from_secs(5);
 /// [`shutdown`](Self::shutdown) finishes it first.
 pub struct Running {
     instance: Arc<str>,
-    /// What handlers and background tasks run in, and what is not settled.
+    /// What handlers and background tasks run in, what is not settled, and what handlers left to be done.
     handlers: TaskTracker,
     consumers: TaskTracker,
     drain_timeout: Duration,
@@ -140,6 +140,7 @@ impl Running {
             cancels: Arc::clone(cancels),
             skew: SkewLog::default(),
             control_queue: control_queue.clone(),
+            unfinished: self.handlers.clone(),
             shutdown: self.stop.shutdown.clone(),
             abort: self.stop.abort.clone(),
         };

@@ -8,6 +8,7 @@ use tokio::{
     runtime::Handle,
     sync::{Semaphore, SemaphorePermit},
 };
+use tokio_util::task::TaskTracker;
 
 use super::{
     handler::{Failure, Handler, decode, encode},
@@ -47,7 +48,8 @@ where
             // Not counted while another request of the call is handled here: it most likely gets that one's answer.
             let turn = turns.wait(&call).await;
             let alone = suspects.if_suspect(context.redelivered()).await;
-            let mut once = Once { call, store, codec, begun: false, turn: Some(turn) };
+            let unfinished = context.unfinished.clone();
+            let mut once = Once { call, store, codec, begun: false, turn: Some(turn), unfinished };
             let transaction = match once.begin().await? {
                 Ok(transaction) => transaction,
                 Err(answer) => return answer.into_outcome(codec),
@@ -97,6 +99,8 @@ struct Once<R: ReplyStore> {
     begun: bool,
     /// Kept until the start is not counted any more.
     turn: Option<Turn>,
+    /// What an instance waits for before it is shut down: its process may end then.
+    unfinished: TaskTracker,
 }
 
 impl<R: ReplyStore> Once<R> {
@@ -144,13 +148,14 @@ impl<R: ReplyStore> Drop for Once<R> {
         // Without a runtime the process ends.
         let Some(runtime) = self.begun.then(Handle::try_current).and_then(Result::ok) else { return };
         let (store, call, turn) = (Arc::clone(&self.store), self.call.clone(), self.turn.take());
-        runtime.spawn(async move {
+        let abandoning = async move {
             // The next one is to find it taken back.
             let _turn = turn;
             if let Err(error) = store.abandon(&call).await {
                 tracing::warn!(%call, %error, "a start stays counted");
             }
-        });
+        };
+        self.unfinished.spawn_on(abandoning, &runtime);
     }
 }
 

@@ -1,14 +1,18 @@
 //! Methods whose work is done once: rows 6 and 10 of the table of faults, on a store in memory.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU32, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
 };
 
 use futures::future::join_all;
+use tokio::sync::mpsc;
 use warren_rpc::{
-    CallError, CallOptions, Code, Context, Effect, MemoryReplyStore, MemoryTransaction, Method, MethodOptions,
-    ServeOptions, Service, Status,
+    Begun, CallError, CallKey, CallOptions, Code, Committed, Context, Effect, MemoryReplyStore, MemoryTransaction,
+    Method, MethodOptions, ReplyStore, ServeOptions, Service, Status, StoreError, StoredAnswer,
 };
 
 use super::harness::{PATIENCE, broker, client, soon, within};
@@ -95,9 +99,55 @@ async fn a_reply_that_is_lost_is_got_by_the_retry() {
     if !broker.lose_next_delivery(&caller.callback_queue().unwrap()) {
         return;
     }
-    let short = CallOptions { deadline: std::time::Duration::from_millis(300), ..called("lost") };
+    let short = CallOptions { deadline: Duration::from_millis(300), ..called("lost") };
     let error = caller.call_with::<Count>(&1, short).await.unwrap_err();
     assert!(matches!(&error, CallError::Status(status) if status.code == Code::DeadlineExceeded), "{error}");
     let again = soon("the retry", caller.call_with::<Count>(&1, called("lost"))).await;
     assert_eq!((again.unwrap(), counted.load(Ordering::SeqCst)), (1, 1));
+}
+
+/// Counts starts that were taken back, which takes its time.
+#[derive(Default)]
+struct Slow {
+    abandoned: AtomicU32,
+}
+
+impl ReplyStore for Slow {
+    type Transaction = ();
+
+    async fn begin(&self, _: &CallKey) -> Result<Begun<()>, StoreError> {
+        Ok(Begun::Run { transaction: (), starts: 1 })
+    }
+
+    async fn commit(&self, _: &CallKey, _: Option<()>, _: StoredAnswer) -> Result<Committed, StoreError> {
+        Ok(Committed::Stored)
+    }
+
+    async fn abandon(&self, _: &CallKey) -> Result<(), StoreError> {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        self.abandoned.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_process_may_end_after_the_shutdown_and_no_start_stays_counted() {
+    let Some(broker) = broker("once-shutdown").await else { return };
+    let (store, (begun, mut begun_rx)) = (Arc::new(Slow::default()), mpsc::unbounded_channel());
+    let service = Service::new("test", "1.0.0", Arc::new(begun)).once::<Count, _, _, _>(
+        MethodOptions::default(),
+        Arc::clone(&store),
+        |begun: Arc<mpsc::UnboundedSender<u32>>, _: Context, _, number| async move {
+            begun.send(number).unwrap();
+            std::future::pending().await
+        },
+    );
+    let options = ServeOptions { drain_timeout: Duration::from_millis(50), ..ServeOptions::default() };
+    let running = service.serve(&client(&broker.url).await, options).await.unwrap();
+    let caller = client(&broker.url).await;
+    let call = tokio::spawn(async move { caller.call_with::<Count>(&1, called("long")).await });
+    assert_eq!(soon("it begins", begun_rx.recv()).await, Some(1));
+    soon("the shutdown", running.shutdown()).await;
+    assert_eq!(store.abandoned.load(Ordering::SeqCst), 1);
+    call.abort();
 }
