@@ -9,6 +9,9 @@ use std::{
 /// Longer than what a task of its own costs, and too short for the next delivery to mind.
 const SHORT: Duration = Duration::from_micros(100);
 
+/// So long that the next delivery minds: none is begun inline to find out whether it was an exception.
+const VERY_LONG: Duration = Duration::from_millis(20);
+
 /// How many handlers get a task of their own after one that was not short.
 const LONG_RUN: u32 = 256;
 
@@ -34,7 +37,8 @@ impl Inline {
     /// One that was begun inline took so long until it ended or waited.
     pub(super) fn took(&self, duration: Duration) {
         let is_long = duration > SHORT;
-        if self.was_long.swap(is_long, Ordering::Relaxed) && is_long {
+        let was_long = self.was_long.swap(is_long, Ordering::Relaxed);
+        if is_long && was_long || duration > VERY_LONG {
             self.spawned_next.store(LONG_RUN, Ordering::Relaxed);
         }
     }
@@ -54,6 +58,16 @@ mod tests {
         assert!(inline.next(), "once is no sign");
         inline.took(SHORT * 2);
         assert!((0..LONG_RUN).all(|_| !inline.next()));
+        assert!(inline.next());
+    }
+
+    #[test]
+    fn one_very_long_one_does_so_at_once() {
+        let inline = Inline::default();
+        inline.took(VERY_LONG * 2);
+        assert!((0..LONG_RUN).all(|_| !inline.next()));
+        assert!(inline.next());
+        inline.took(SHORT);
         assert!(inline.next());
     }
 }
