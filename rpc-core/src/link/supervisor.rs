@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{Link, RepliesEnd};
@@ -61,7 +61,7 @@ impl Links {
         let (link, replies_end) = connector.connect().await?;
         let stop = CancellationToken::new();
         let (supervisor, links) = Supervisor::new(connector, options.reconnect, State::Up(Arc::clone(&link)), stop);
-        tokio::spawn(supervisor.run(link, replies_end));
+        tokio::spawn(supervisor.run(link, replies_end, 0));
         Ok(links)
     }
 
@@ -211,17 +211,20 @@ impl Supervisor {
     }
 
     async fn run_from_nothing(self) {
-        match self.connect_again(self.reconnect.attempts_max.max(1)).await {
+        let mut rested = 0;
+        match self.connect_again(self.reconnect.attempts_max.max(1), &mut rested).await {
             Ok((link, replies_end)) => {
                 self.state.send_replace(State::Up(Arc::clone(&link)));
-                self.run(link, replies_end).await;
+                self.run(link, replies_end, rested).await;
             }
             Err(error) => self.end(error),
         }
     }
 
-    async fn run(self, mut link: Arc<Link>, mut replies_end: RepliesEnd) {
+    /// Keeps a link up that was opened after so many pauses.
+    async fn run(self, mut link: Arc<Link>, mut replies_end: RepliesEnd, mut rested: u32) {
         loop {
+            let opened_at = Instant::now();
             let (source, replies) = tokio::select! {
                 () = self.stop.cancelled() => (None, None),
                 () = link.ends.failed.cancelled() => (None, None),
@@ -247,7 +250,11 @@ impl Supervisor {
                 break self.end(source);
             }
             tokio::spawn(closing);
-            match self.connect_again(self.reconnect.attempts_max).await {
+            // What is lost again and again is not to be made again and again without a pause.
+            if opened_at.elapsed() > self.reconnect.pause_max {
+                rested = 0;
+            }
+            match self.connect_again(self.reconnect.attempts_max, &mut rested).await {
                 Ok(opened) => (link, replies_end) = opened,
                 Err(error) => break self.end(error.or(source)),
             }
@@ -263,11 +270,16 @@ impl Supervisor {
         self.state.send_replace(State::Ended(source));
     }
 
-    /// Tries until it works, as often as is allowed.
-    async fn connect_again(&self, attempts_max: u32) -> Result<(Arc<Link>, RepliesEnd), Option<BrokerError>> {
+    /// Tries until it works, as often as is allowed, with a pause before each attempt; counts the pauses.
+    async fn connect_again(
+        &self,
+        attempts_max: u32,
+        rested: &mut u32,
+    ) -> Result<(Arc<Link>, RepliesEnd), Option<BrokerError>> {
         let mut last = None;
         for attempt in 0..attempts_max {
-            let pause = self.reconnect.pause_before(attempt, fastrand::f64());
+            let pause = self.reconnect.pause_before(*rested, fastrand::f64());
+            *rested = rested.saturating_add(1);
             let connecting = async {
                 tokio::time::sleep(pause).await;
                 self.connector.connect().await

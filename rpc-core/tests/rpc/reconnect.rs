@@ -85,6 +85,23 @@ async fn when_connections_are_cut_what_may_run_again_is_answered_and_the_rest_is
 }
 
 #[tokio::test]
+async fn a_connection_that_is_lost_again_and_again_is_made_again_after_pauses() {
+    const WATCHED: Duration = Duration::from_secs(2);
+    let Some(broker) = own_broker(OwnOptions::default()).await else { return };
+    let caller = client(&broker.url).await;
+    let lost_again_and_again = async {
+        loop {
+            eventually("it is connected", || async { caller.is_connected() }).await;
+            broker.cut_connections().await;
+            eventually("it is noticed", || async { !caller.is_connected() }).await;
+        }
+    };
+    let _ = tokio::time::timeout(WATCHED, lost_again_and_again).await;
+    let reconnects = caller.stats().reconnects;
+    assert!((1..20).contains(&reconnects), "{reconnects} in {WATCHED:?}, of a pause that doubles from 100 ms");
+}
+
+#[tokio::test]
 async fn a_call_is_sent_again_with_a_callback_queue_of_a_new_name_that_exists_by_then() {
     let Some(broker) = own_broker(OwnOptions::default()).await else { return };
     let (service, ..) = service();
