@@ -14,9 +14,20 @@ use crate::{
 pub struct BrokerError(#[from] pub(crate) lapin::Error);
 
 impl BrokerError {
-    /// Whether the connection is gone, whatever was asked of it.
+    /// Whether the connection is gone, whatever was asked of it. Of the first error that a new channel had.
     pub(crate) fn is_of_connection(&self) -> bool {
-        matches!(self.0.kind(), lapin::ErrorKind::IOError(_) | lapin::ErrorKind::InvalidConnectionState(_))
+        use lapin::{
+            ErrorKind::{IOError, InvalidChannelState, InvalidConnectionState, MissingHeartbeatError, ProtocolError},
+            protocol::{AMQPErrorKind, AMQPHardError},
+        };
+        match self.0.kind() {
+            IOError(_) | InvalidConnectionState(_) | MissingHeartbeatError => true,
+            // What the broker closes, it closes with another error: this one tells that the connection is gone.
+            InvalidChannelState(..) => true,
+            // What an operator ends, or a broker that stops.
+            ProtocolError(error) => *error.kind() == AMQPErrorKind::Hard(AMQPHardError::CONNECTIONFORCED),
+            _ => false,
+        }
     }
 }
 

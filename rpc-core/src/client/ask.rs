@@ -1,5 +1,7 @@
 //! Asking the broker first whether anybody would take a request.
 
+use std::sync::Arc;
+
 use lapin::types::ShortString;
 use tokio::time::{Instant, timeout_at};
 
@@ -46,16 +48,13 @@ impl Client {
     }
 
     async fn consumers(&self, queue: &ShortString, ends_at: Instant) -> Result<u32, CallError> {
-        let asked = async {
-            let link = self.links().up().await;
-            let link = link.map_err(|LinksEnded(source)| CallError::ConnectionLost { source })?;
-            link.check_not_blocked()?;
-            consumed(&link, queue).await.map_err(|source| CallError::ConnectionLost { source: Some(source) })
-        };
+        // Nothing has been sent: if the connection is lost meanwhile, the next one is asked.
+        let asked = self.links().open_on(|link| consumed(link, queue), source);
         match timeout_at(ends_at, asked).await {
-            Ok(Ok(Consumed::By(consumers))) => Ok(consumers),
-            Ok(Ok(Consumed::NoQueue)) => Err(CallError::Unroutable { method: queue.to_string() }),
-            Ok(Err(error)) => Err(error),
+            Ok(Ok(Ok(Consumed::By(consumers)))) => Ok(consumers),
+            Ok(Ok(Ok(Consumed::NoQueue))) => Err(CallError::Unroutable { method: queue.to_string() }),
+            Ok(Ok(Err(error))) => Err(error),
+            Ok(Err(LinksEnded(source))) => Err(CallError::ConnectionLost { source }),
             Err(_) => Err(Status::unavailable("no broker answers").into()),
         }
     }
@@ -72,11 +71,20 @@ impl Call<'_> {
 }
 
 /// On a channel of its own: the broker closes it if there is no such queue.
-async fn consumed(link: &Link, queue: &ShortString) -> Result<Consumed, BrokerError> {
-    let channel = link.channel().await?;
-    let consumed = amqp::consumers_of(&channel, queue).await?;
-    if let Consumed::By(_) = consumed {
-        amqp::close_channel(&channel).await;
-    }
-    Ok(consumed)
+async fn consumed(link: Arc<Link>, queue: &ShortString) -> Result<Consumed, CallError> {
+    // It would not answer.
+    link.check_not_blocked()?;
+    let asked = async {
+        let channel = link.channel().await?;
+        let consumed = amqp::consumers_of(&channel, queue).await?;
+        if let Consumed::By(_) = consumed {
+            amqp::close_channel(&channel).await;
+        }
+        Ok(consumed)
+    };
+    asked.await.map_err(|source| CallError::ConnectionLost { source: Some(source) })
+}
+
+fn source(error: &CallError) -> Option<&BrokerError> {
+    if let CallError::ConnectionLost { source } = error { source.as_ref() } else { None }
 }

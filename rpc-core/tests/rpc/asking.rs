@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use futures::FutureExt;
 use warren_rpc::{CallError, CallOptions, ServeOptions, Service};
+use warren_testing::{OwnOptions, own_broker};
 
 use super::harness::{Nowhere, PATIENCE, Work, broker, client, soon, stateless, within};
 
@@ -50,4 +52,18 @@ async fn a_caller_that_does_not_ask_waits_for_an_instance_to_come() {
     .expect_err("it waits");
     let _running = service.serve(&server, ServeOptions::default()).await.unwrap();
     assert_eq!(soon("the reply", waiting).await.unwrap().unwrap(), "done");
+}
+
+#[tokio::test]
+async fn a_caller_that_asks_while_the_connection_is_lost_asks_on_the_next_one() {
+    let Some(broker) = own_broker(OwnOptions::default()).await else { return };
+    let service =
+        Service::new("test", "1.0.0", stateless()).method::<Work, _, _>(|_, _, _| async { Ok("done".to_owned()) });
+    let server = client(&broker.url).await;
+    service.serve(&server, ServeOptions::default()).await.unwrap().shutdown().await;
+    let caller = client(&broker.url).await;
+    let mut asking = Box::pin(caller.serving::<Work>());
+    assert!(asking.as_mut().now_or_never().is_none(), "it asks");
+    broker.cut_connections().await;
+    assert_eq!(soon("the answer", asking).await.unwrap(), 0);
 }
