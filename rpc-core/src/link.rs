@@ -110,7 +110,7 @@ impl Link {
             runs,
             requests,
             replies: OnceCell::new(),
-            lanes: Lanes::new(),
+            lanes: Lanes::new(ends.closed.clone()),
             last_words: TaskTracker::new(),
             ends,
             lost: CancellationToken::new(),

@@ -110,6 +110,10 @@ impl Socket {
         Ok(())
     }
 
+    fn is_shut_down(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+    }
+
     /// Ends what is read from it and written to it: lapin's thread sees the end and stops.
     fn shut_down(&self) {
         if let Some(stream) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take() {
@@ -220,6 +224,22 @@ impl Connection {
         }
         self.socket.shut_down();
         self.io.wake_writer();
+    }
+}
+
+/// Without [`close`](Connection::close), what else was to be opened on it was not: nobody has it.
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if self.socket.is_shut_down() {
+            return;
+        }
+        // lapin closes it in order, unless a consumer is left, and would wait for ever for a broker that is silent.
+        let (socket, io) = (self.socket.clone(), self.io.clone());
+        self.io.spawn_in_tokio(async move {
+            tokio::time::sleep(CLOSE_TIMEOUT).await;
+            socket.shut_down();
+            io.wake_writer();
+        });
     }
 }
 

@@ -175,7 +175,12 @@ impl Call<'_> {
         let inbox = self.inbox.map(|inbox| &**inbox);
         let mut cancel = CancelOnDrop { link, method, number, ends_at, inbox, armed: true };
         let answered = async {
-            link.requests.send(request).await;
+            tokio::select! {
+                biased;
+                () = link.requests.send(request) => {}
+                // Its connection is lost, and there was no room until now.
+                outcome = pending.outcome() => return outcome,
+            }
             match inbox {
                 None => pending.outcome().await,
                 Some(inbox) => tokio::select! {

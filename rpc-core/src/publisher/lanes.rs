@@ -17,6 +17,7 @@ use bytes::Bytes;
 use futures::future::join_all;
 use lapin::{BasicProperties, Confirmation, types::ShortString};
 use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     amqp::{self, Channel, Connection},
@@ -85,6 +86,8 @@ struct Parcel {
 pub(crate) struct Lanes {
     hasher: RandomState,
     lanes: [Mutex<Option<Lane>>; LANES],
+    /// Fires when the connection is closed.
+    closed: CancellationToken,
 }
 
 #[derive(Debug)]
@@ -95,8 +98,9 @@ struct Lane {
 }
 
 impl Lanes {
-    pub(crate) fn new() -> Self {
-        Self { hasher: RandomState::new(), lanes: std::array::from_fn(|_| Mutex::new(None)) }
+    /// The lanes of a connection, until `closed` fires: when it is closed.
+    pub(crate) fn new(closed: CancellationToken) -> Self {
+        Self { hasher: RandomState::new(), lanes: std::array::from_fn(|_| Mutex::new(None)), closed }
     }
 
     /// Publishes and waits for the broker's word.
@@ -130,7 +134,7 @@ impl Lanes {
             // Nothing is written on a channel that cannot be opened.
             let channel = connection.confirming_channel().await.map_err(|_| NotConfirmed::NotWritten)?;
             let (parcels, parcels_rx) = mpsc::channel(QUEUED_MAX);
-            channel.io().clone().spawn(write(channel, parcels_rx));
+            channel.io().clone().spawn(write(channel, parcels_rx, self.closed.clone()));
             *lane = Some(Lane { parcels, declared: HashMap::new() });
         }
         let lane = lane.as_mut().expect("it was opened, if it was not there");
@@ -150,11 +154,11 @@ impl Lanes {
 }
 
 /// Writes until the lane is not used any more, or its channel is gone: what waits then is not written.
-async fn write(channel: Channel, mut parcels: mpsc::Receiver<Parcel>) {
+async fn write(channel: Channel, mut parcels: mpsc::Receiver<Parcel>, closed: CancellationToken) {
     let mut batch = Vec::with_capacity(BATCH);
     while parcels.recv_many(&mut batch, BATCH).await > 0 {
         batch.retain(|parcel| !parcel.told.is_closed());
-        if !write_batch(&channel, &mut batch).await {
+        if !write_batch(&channel, &mut batch, &closed).await {
             break;
         }
     }
@@ -163,7 +167,7 @@ async fn write(channel: Channel, mut parcels: mpsc::Receiver<Parcel>) {
 }
 
 /// Writes messages together, and tells of each; false if the channel is gone.
-async fn write_batch(channel: &Channel, batch: &mut Vec<Parcel>) -> bool {
+async fn write_batch(channel: &Channel, batch: &mut Vec<Parcel>, closed: &CancellationToken) -> bool {
     let (told, confirmed): (Vec<_>, Vec<_>) = batch
         .drain(..)
         .enumerate()
@@ -178,7 +182,14 @@ async fn write_batch(channel: &Channel, batch: &mut Vec<Parcel>) -> bool {
         .unzip();
     let mut returned = HashSet::new();
     let mut outcomes = Vec::with_capacity(told.len());
-    for confirmation in join_all(confirmed).await {
+    // lapin may never say what became of a message that the connection's close has overtaken.
+    let Some(confirmations) = closed.run_until_cancelled(join_all(confirmed)).await else {
+        for told in told {
+            let _ = told.send(Err(NotConfirmed::Lost(None)));
+        }
+        return false;
+    };
+    for confirmation in confirmations {
         outcomes.push(match confirmation {
             Ok(confirmation) => {
                 let refused = confirmation.is_nack();

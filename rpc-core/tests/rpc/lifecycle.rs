@@ -5,10 +5,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures::{FutureExt, future::join_all};
 use tokio::{net::TcpListener, runtime::Runtime, sync::mpsc};
-use warren_rpc::{CallError, Client, ClientOptions, ConnectError, Running, ServeOptions, Service, Status};
+use warren_rpc::{
+    CallError, Client, ClientOptions, Codec, ConnectError, RawMethod, Running, ServeOptions, Service, Status,
+};
+use warren_testing::{OwnOptions, own_broker};
 
-use super::harness::{Work, broker, client, eventually, soon, stateless};
+use super::harness::{Careful, Happened, PATIENCE, Work, broker, client, eventually, foreign, soon, stateless, within};
 
 #[tokio::test]
 async fn closing_ends_the_pending_calls_of_the_other_clones() {
@@ -126,6 +130,61 @@ async fn what_is_dropped_after_its_runtime_does_no_harm() {
     .await;
     runtime.shutdown_background();
     std::thread::spawn(move || drop((running, client))).join().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_cannot_be_used_is_left_and_leaves_nothing() {
+    let Some(broker) = broker("no-channels").await else { return };
+    let runtime = runtime();
+    // It needs more.
+    let url = format!("{}?channel_max=1", broker.url);
+    let options = ClientOptions { name: "without-channels".to_owned(), ..ClientOptions::default() };
+    let outcome = in_a_runtime(&runtime, async move { Client::connect(&url, options).await }).await;
+    assert!(matches!(outcome, Err(ConnectError::Unreachable { .. })), "{outcome:?}");
+    all_tasks_end(&runtime).await;
+    eventually("the connection is closed", || async { !broker.is_connected("without-channels").await }).await;
+    runtime.shutdown_background();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_published_and_is_not_confirmed_leaves_nothing_when_the_client_is_closed() {
+    let Some(broker) = own_broker(OwnOptions::default()).await else { return };
+    let runtime = runtime();
+    broker.block_publishers().await;
+    in_a_runtime(&runtime, {
+        let url = broker.url.clone();
+        async move {
+            let options = ClientOptions { publish_timeout: Duration::from_millis(300), ..ClientOptions::default() };
+            let client = Client::connect(&url, options).await.unwrap();
+            let publish = || async { client.publish::<Happened>(&1).await };
+            while publish().await.is_ok() {}
+            assert!(join_all((0..10).map(|_| publish())).await.iter().all(Result::is_err));
+            client.close().await;
+        }
+    })
+    .await;
+    all_tasks_end(&runtime).await;
+    runtime.shutdown_background();
+}
+
+#[tokio::test]
+async fn closing_ends_calls_that_wait_to_be_written_at_once() {
+    let Some(broker) = own_broker(OwnOptions::default()).await else { return };
+    let (client, channel) = (client(&broker.url).await, foreign(&broker.url).await);
+    channel.queue_declare("test.careful".into(), Default::default(), Default::default()).await.unwrap();
+    broker.block_publishers().await;
+    // More than the socket, the AMQP library and the queue behind it take.
+    let call =
+        |_| client.call_raw(RawMethod::of::<Careful>(), Codec::Json, vec![b' '; 65_536].into(), within(PATIENCE));
+    let mut calls = Box::pin(tokio::task::unconstrained(join_all((0..3000).map(call))));
+    assert!(calls.as_mut().now_or_never().is_none(), "they wait");
+    let begun = Instant::now();
+    let closing = tokio::spawn(client.clone().close());
+    for outcome in soon("the calls end", calls).await {
+        assert!(matches!(outcome, Err(CallError::ConnectionLost { .. })), "{outcome:?}");
+    }
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}: not with the broker's answer", begun.elapsed());
+    soon("the close", closing).await.unwrap();
 }
 
 #[tokio::test]
