@@ -91,8 +91,8 @@ pub use exchange::{Binding, Body, Exchange, ExchangeKind, HEADERS_BYTES_MAX, Hea
 pub use metadata::{METADATA_BYTES_MAX, Metadata};
 pub use method::{BODY_BYTES_MAX, Effect, Event, Method, Progressive, QUEUE_LENGTH_MAX};
 pub use once::{
-    Begun, CallKey, Committed, MemoryReplyStore, MemoryReplyStoreOptions, MemoryTransaction, ReplyStore, StoreError,
-    StoredAnswer,
+    Begun, CallKey, Committed, MemoryReplyStore, MemoryReplyStoreOptions, MemoryTransaction, ReplyStore, STARTS_MAX,
+    StoreError, StoredAnswer,
 };
 pub use progress::{PROGRESS_WINDOW_MAX, ProgressError, ProgressSendError};
 pub use service::{

@@ -11,7 +11,7 @@ pub use self::memory::{MemoryReplyStore, MemoryReplyStoreOptions, MemoryTransact
 use crate::{codec::Codec, status::Code};
 
 /// Most starts of one call that nobody saw the end of: one more, and its request is taken for what kills the process.
-pub(crate) const STARTS_MAX: u32 = 3;
+pub const STARTS_MAX: u32 = 3;
 
 /// Remembers which calls of [`Effect::Once`](crate::Effect::Once) methods were answered, and how, for all instances of
 /// a service.
@@ -100,6 +100,9 @@ pub enum Begun<T> {
     OtherRequest,
     /// No room for another answer.
     Full,
+    /// It was begun [`STARTS_MAX`] times, and not all of those who did may be dead: it was not begun now. It is asked
+    /// for again after a while, within the call's deadline. For stores that several processes share.
+    Busy,
 }
 
 /// What became of a commit.

@@ -134,9 +134,8 @@ impl<S: Send + Sync + 'static> Service<S> {
     ///
     /// Requests of one call that are with this service at the same time, in whichever of its instances in this process,
     /// take turns: the next one waits, in a place of the prefetch, until the first has ended, and is not counted. Of
-    /// several processes each may begin the call, and one is committed. So only if more than three of them handle one
-    /// call at the same time it may end `internal` although none has died, while its effect is committed once; a repeat
-    /// gets its answer.
+    /// several processes each may begin the call, and one is committed; a fourth one waits too, if the store can tell
+    /// runs that live from those that died ([`Begun::Busy`](crate::Begun::Busy)).
     ///
     /// Instances share the store, or each forgets what the others did.
     #[must_use]

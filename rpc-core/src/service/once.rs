@@ -1,12 +1,13 @@
 //! A handler whose work is done once: begun, run and committed in a store of replies.
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::{
     runtime::Handle,
     sync::{Semaphore, SemaphorePermit},
+    time::sleep,
 };
 use tokio_util::task::TaskTracker;
 
@@ -20,6 +21,9 @@ use crate::{
     once::{Begun, CallKey, Committed, ReplyStore, STARTS_MAX, StoreError, StoredAnswer},
     status::{Retry, Status},
 };
+
+/// How long a call waits that as many processes as may have begun already: then it is looked what became of them.
+const BUSY_PAUSE: Duration = Duration::from_millis(100);
 
 /// As [`handler::erase`](super::handler::erase), for handlers that take a transaction and give it back.
 pub(super) fn erase<S, R, Request, Reply, H, F>(
@@ -47,12 +51,17 @@ where
             drop(body);
             // Not counted while another request of the call is handled here: it most likely gets that one's answer.
             let turn = turns.wait(&call).await;
-            let alone = suspects.if_suspect(context.redelivered()).await;
             let unfinished = context.unfinished.clone();
             let mut once = Once { call, store, codec, begun: false, turn: Some(turn), unfinished };
-            let transaction = match once.begin().await? {
-                Ok(transaction) => transaction,
-                Err(answer) => return answer.into_outcome(codec),
+            let (alone, transaction) = loop {
+                let alone = suspects.if_suspect(context.redelivered()).await;
+                match once.begin().await? {
+                    Start::Run(transaction) => break (alone, transaction),
+                    Start::Answered(answer) => return answer.into_outcome(codec),
+                    Start::Busy => {}
+                }
+                drop(alone);
+                sleep(BUSY_PAUSE).await;
             };
             let answer = match handler(state, context, transaction, request).await {
                 Ok((reply, transaction)) => {
@@ -103,9 +112,17 @@ struct Once<R: ReplyStore> {
     unfinished: TaskTracker,
 }
 
+/// What is to be done with a call.
+enum Start<T> {
+    /// To run its handler in the transaction.
+    Run(T),
+    Answered(StoredAnswer),
+    /// To wait for others that have begun it.
+    Busy,
+}
+
 impl<R: ReplyStore> Once<R> {
-    /// The transaction to run in, or the answer that there is.
-    async fn begin(&mut self) -> Result<Result<R::Transaction, StoredAnswer>, Failure> {
+    async fn begin(&mut self) -> Result<Start<R::Transaction>, Failure> {
         // Dropped while it waits, it may be counted.
         self.begun = true;
         let begun = self.store.begin(&self.call).await;
@@ -113,8 +130,9 @@ impl<R: ReplyStore> Once<R> {
         self.begun = matches!(begun, Ok(Begun::Run { .. }));
         match begun.map_err(|error| self.failed(&error))? {
             Begun::Run { starts, .. } if starts > STARTS_MAX => Err(Failure::Poison),
-            Begun::Run { transaction, .. } => Ok(Ok(transaction)),
-            Begun::Answered(answer) => Ok(Err(answer)),
+            Begun::Run { transaction, .. } => Ok(Start::Run(transaction)),
+            Begun::Answered(answer) => Ok(Start::Answered(answer)),
+            Begun::Busy => Ok(Start::Busy),
             Begun::OtherRequest => {
                 let text = format!("the call id {:?} was used for another request", self.call.call_id);
                 Err(Status::failed_precondition(text).into())

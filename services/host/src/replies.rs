@@ -7,7 +7,9 @@ use std::{
 };
 
 use sqlx::{FromRow, Sqlite, SqliteExecutor, SqlitePool, Transaction, migrate::Migrator};
-use warren_rpc::{Begun, CallKey, Committed, ReplyStore, StoreError, StoredAnswer};
+use tokio::time::sleep;
+use tokio_util::task::AbortOnDropHandle;
+use warren_rpc::{Begun, CallKey, Committed, ReplyStore, STARTS_MAX, StoreError, StoredAnswer};
 
 use crate::{
     clock,
@@ -17,6 +19,9 @@ use crate::{
 /// Between two looks for what may be forgotten.
 const FORGET_EVERY_MS: i64 = 60_000;
 
+/// Shortest pause between two words of a run that it lives.
+const ALIVE_PAUSE_MIN: Duration = Duration::from_millis(10);
+
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS warren_replies (
         method      TEXT NOT NULL,
@@ -24,6 +29,7 @@ const SCHEMA: &str = "
         digest      BLOB NOT NULL,
         -- Begun so often, and nobody saw the end.
         starts      INTEGER NOT NULL,
+        -- When it was begun last, or known to run.
         begun_ms    INTEGER NOT NULL,
         -- NULL until it is answered.
         answered_ms INTEGER,
@@ -42,11 +48,14 @@ pub struct RepliesOptions {
     pub calls_max: u64,
     /// How long a call is kept: longer than any deadline, or a repeat would be done again. Default: 24 h.
     pub keep: Duration,
+    /// How long a run that ended without a word is taken to live. It says five times as often that it does. A call that
+    /// was begun three times waits so long before it is taken for what ends its process. Default: 5 s.
+    pub silence_max: Duration,
 }
 
 impl Default for RepliesOptions {
     fn default() -> Self {
-        Self { calls_max: 1_000_000, keep: Duration::from_secs(24 * 60 * 60) }
+        Self { calls_max: 1_000_000, keep: Duration::from_secs(24 * 60 * 60), silence_max: Duration::from_secs(5) }
     }
 }
 
@@ -66,6 +75,8 @@ pub struct SqliteReplies {
 pub struct ReplyTransaction {
     pool: SqlitePool,
     begun: Option<Transaction<'static, Sqlite>>,
+    /// Says that the call is being run, until it is dropped.
+    _alive: Option<AbortOnDropHandle<()>>,
 }
 
 impl ReplyTransaction {
@@ -156,36 +167,61 @@ impl SqliteReplies {
     async fn try_begin(&self, call: &CallKey) -> Result<Begun<ReplyTransaction>, StoreError> {
         let now_ms = clock::now_ms();
         self.forget_if_due(now_ms).await.map_err(StoreError::new)?;
-        loop {
-            let known = find(&self.pool, call).await.map_err(StoreError::new)?;
-            match known {
-                Some(row) if row.digest != call.digest => return Ok(Begun::OtherRequest),
-                Some(row) => {
-                    if let Some(answer) = row.answer() {
-                        return Ok(Begun::Answered(answer?));
-                    }
-                }
-                None if self.calls.load(Ordering::Relaxed) >= self.options.calls_max => return Ok(Begun::Full),
-                None => {
-                    self.calls.fetch_add(1, Ordering::Relaxed);
+        match find(&self.pool, call).await.map_err(StoreError::new)? {
+            Some(row) if row.digest != call.digest => return Ok(Begun::OtherRequest),
+            Some(row) => {
+                if let Some(answer) = row.answer() {
+                    return Ok(Begun::Answered(answer?));
                 }
             }
-            // None: it was answered meanwhile.
-            if let Some(starts) = self.count_start(call, now_ms).await.map_err(StoreError::new)? {
-                let transaction = ReplyTransaction { pool: self.pool.clone(), begun: None };
-                return Ok(Begun::Run { transaction, starts });
+            None if self.calls.load(Ordering::Relaxed) >= self.options.calls_max => return Ok(Begun::Full),
+            None => {
+                self.calls.fetch_add(1, Ordering::Relaxed);
             }
         }
+        Ok(match self.count_start(call, now_ms).await.map_err(StoreError::new)? {
+            Some(starts) => {
+                let alive = Some(self.keep_alive(call.clone()));
+                Begun::Run {
+                    transaction: ReplyTransaction { pool: self.pool.clone(), begun: None, _alive: alive },
+                    starts,
+                }
+            }
+            // Or it was answered meanwhile: that is found with the next look.
+            None => Begun::Busy,
+        })
     }
 
+    /// Counts a start, unless as many as may be are counted, and one of these may live.
     async fn count_start(&self, call: &CallKey, now_ms: i64) -> Result<Option<u32>, sqlx::Error> {
         let starts = sqlx::query_scalar(
-            "INSERT INTO warren_replies (method, call_id, digest, starts, begun_ms) VALUES (?, ?, ?, 1, ?)
-             ON CONFLICT (method, call_id) DO UPDATE SET starts = starts + 1 WHERE answered_ms IS NULL
+            "INSERT INTO warren_replies (method, call_id, digest, starts, begun_ms) VALUES (?1, ?2, ?3, 1, ?4)
+             ON CONFLICT (method, call_id) DO UPDATE
+             SET starts = starts + 1, begun_ms = CASE WHEN starts < ?5 THEN ?4 ELSE begun_ms END
+             WHERE answered_ms IS NULL AND (starts < ?5 OR abs(?4 - begun_ms) > ?6)
              RETURNING starts",
         );
-        let digest = &call.digest[..];
-        starts.bind(call.method).bind(&call.call_id).bind(digest).bind(now_ms).fetch_optional(&self.pool).await
+        let silence_ms = i64::try_from(self.options.silence_max.as_millis()).unwrap_or(i64::MAX);
+        let starts = starts.bind(call.method).bind(&call.call_id).bind(&call.digest[..]).bind(now_ms);
+        starts.bind(STARTS_MAX).bind(silence_ms).fetch_optional(&self.pool).await
+    }
+
+    /// Says again and again that a call is being run.
+    fn keep_alive(&self, call: CallKey) -> AbortOnDropHandle<()> {
+        let pause = (self.options.silence_max / 5).max(ALIVE_PAUSE_MIN);
+        let pool = self.pool.clone();
+        AbortOnDropHandle::new(tokio::spawn(async move {
+            loop {
+                sleep(pause).await;
+                let alive = sqlx::query(
+                    "UPDATE warren_replies SET begun_ms = ? WHERE method = ? AND call_id = ? AND answered_ms IS NULL",
+                );
+                let alive = alive.bind(clock::now_ms()).bind(call.method).bind(&call.call_id);
+                if let Err(error) = alive.execute(&pool).await {
+                    tracing::debug!(%call, %error, "nobody is told that a call is being run");
+                }
+            }
+        }))
     }
 
     async fn try_commit(
@@ -194,7 +230,8 @@ impl SqliteReplies {
         transaction: Option<ReplyTransaction>,
         answer: &StoredAnswer,
     ) -> Result<Option<Row>, sqlx::Error> {
-        let mut transaction = transaction.unwrap_or_else(|| ReplyTransaction { pool: self.pool.clone(), begun: None });
+        let mut transaction =
+            transaction.unwrap_or_else(|| ReplyTransaction { pool: self.pool.clone(), begun: None, _alive: None });
         let tx = transaction.begin().await?;
         let stored = sqlx::query(
             "UPDATE warren_replies SET answered_ms = ?, code = ?, body = ?
@@ -252,93 +289,4 @@ impl ReplyStore for SqliteReplies {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    async fn replies() -> (tempfile::TempDir, SqliteReplies) {
-        let folder = tempfile::tempdir().unwrap();
-        let file = sqlx::sqlite::SqliteConnectOptions::new()
-            .filename(folder.path().join("replies.sqlite"))
-            .create_if_missing(true)
-            .journal_mode(sqlx::sqlite::SqliteJournalMode::Wal);
-        let pool = SqlitePool::connect_with(file).await.unwrap();
-        sqlx::query("CREATE TABLE effects (call_id TEXT NOT NULL)").execute(&pool).await.unwrap();
-        let replies = SqliteReplies::open(pool, RepliesOptions::default()).await.unwrap();
-        (folder, replies)
-    }
-
-    fn call(id: &str, body: u8) -> CallKey {
-        CallKey { method: "test.once", call_id: id.to_owned(), digest: [body; 32] }
-    }
-
-    fn answer(body: &'static [u8]) -> StoredAnswer {
-        StoredAnswer { code: None, body: body.into() }
-    }
-
-    /// Begins a call and has its effect, without the end.
-    async fn run(replies: &SqliteReplies, id: &str) -> (ReplyTransaction, u32) {
-        let Begun::Run { mut transaction, starts } = replies.begin(&call(id, 1)).await.unwrap() else {
-            panic!("{id} was answered")
-        };
-        let tx = transaction.begin().await.unwrap();
-        sqlx::query("INSERT INTO effects (call_id) VALUES (?)").bind(id).execute(&mut **tx).await.unwrap();
-        (transaction, starts)
-    }
-
-    async fn effects(replies: &SqliteReplies) -> i64 {
-        sqlx::query_scalar("SELECT COUNT(*) FROM effects").fetch_one(&replies.pool).await.unwrap()
-    }
-
-    #[tokio::test]
-    async fn effect_and_answer_are_there_together_or_not_at_all() {
-        let (_folder, replies) = replies().await;
-        let (lost, _) = run(&replies, "a").await;
-        drop(lost);
-        assert_eq!(effects(&replies).await, 0);
-        let (transaction, starts) = run(&replies, "a").await;
-        assert_eq!(starts, 2, "nobody saw the first end");
-        replies.commit(&call("a", 1), Some(transaction), answer(b"one")).await.unwrap();
-        assert_eq!(effects(&replies).await, 1);
-        let again = replies.begin(&call("a", 1)).await.unwrap();
-        assert!(matches!(again, Begun::Answered(stored) if stored == answer(b"one")));
-        assert!(matches!(replies.begin(&call("a", 2)).await.unwrap(), Begun::OtherRequest));
-    }
-
-    #[tokio::test]
-    async fn of_two_runs_at_once_one_has_an_effect_and_both_have_its_answer() {
-        let (_folder, replies) = replies().await;
-        let Begun::Run { transaction: slow, .. } = replies.begin(&call("a", 1)).await.unwrap() else { panic!() };
-        let (fast, _) = run(&replies, "a").await;
-        replies.commit(&call("a", 1), Some(fast), answer(b"fast")).await.unwrap();
-        let mut slow = slow;
-        let tx = slow.begin().await.unwrap();
-        sqlx::query("INSERT INTO effects (call_id) VALUES ('a')").execute(&mut **tx).await.unwrap();
-        let committed = replies.commit(&call("a", 1), Some(slow), answer(b"slow")).await.unwrap();
-        assert!(matches!(committed, Committed::Before(stored) if stored == answer(b"fast")));
-        assert_eq!(effects(&replies).await, 1);
-    }
-
-    #[tokio::test]
-    async fn an_orderly_end_is_not_counted_against_the_call() {
-        let (_folder, replies) = replies().await;
-        for _ in 0..5 {
-            let (transaction, starts) = run(&replies, "a").await;
-            assert_eq!(starts, 1);
-            drop(transaction);
-            replies.abandon(&call("a", 1)).await.unwrap();
-        }
-    }
-
-    #[tokio::test]
-    async fn a_full_store_refuses_new_calls_and_forgets_only_what_is_old() {
-        let (_folder, replies) = replies().await;
-        let replies = SqliteReplies { options: RepliesOptions { calls_max: 1, ..replies.options }, ..replies };
-        let (transaction, _) = run(&replies, "a").await;
-        replies.commit(&call("a", 1), Some(transaction), answer(b"one")).await.unwrap();
-        assert!(matches!(replies.begin(&call("b", 1)).await.unwrap(), Begun::Full));
-        assert!(matches!(replies.begin(&call("a", 1)).await.unwrap(), Begun::Answered(_)));
-        let keep_ms = i64::try_from(replies.options.keep.as_millis()).unwrap();
-        replies.forget_and_count(clock::now_ms() + keep_ms + 1).await.unwrap();
-        assert!(matches!(replies.begin(&call("b", 1)).await.unwrap(), Begun::Run { .. }));
-    }
-}
+mod tests;

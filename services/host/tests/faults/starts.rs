@@ -9,7 +9,7 @@ use std::{
 };
 
 use futures::future::join_all;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, mpsc};
 use warren_rpc::{CallError, CallOptions, Code, ServeOptions};
 use warren_testing::broker;
 
@@ -76,4 +76,44 @@ async fn repeats_at_the_same_time_wait_for_the_first_and_are_not_taken_for_poiso
         assert_eq!(answer.expect("nothing died"), std::process::id());
     }
     assert_eq!((effects(&pool).await, begun.load(Ordering::SeqCst)), (2, 1));
+}
+
+#[tokio::test]
+async fn runs_in_many_processes_at_once_are_not_taken_for_poison() {
+    // More than there may be starts of a call.
+    const PROCESSES: usize = 6;
+    let Some(broker) = broker("many-processes").await else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let (begun, mut begun_rx) = mpsc::unbounded_channel();
+    let go = Arc::new(Semaphore::new(0));
+    let (mut running, mut pool) = (Vec::new(), None);
+    for _ in 0..PROCESSES {
+        // What they share is the file.
+        let (opened, replies) = open(&folder.path().join("store.sqlite")).await;
+        let (go, begun) = (Arc::clone(&go), begun.clone());
+        let service = service(Arc::new(replies), move |_| {
+            let (go, begun) = (Arc::clone(&go), begun.clone());
+            async move {
+                begun.send(()).unwrap();
+                go.acquire().await.unwrap().forget();
+            }
+        });
+        let client = client(&broker.url).await;
+        running.push(service.serve(&client, ServeOptions { prefetch: 1, ..ServeOptions::default() }).await.unwrap());
+        pool = Some(opened);
+    }
+    let caller = client(&broker.url).await;
+    let calls = join_all((0..PROCESSES).map(|_| caller.call_with::<HaveEffect>(&1, called("the same"))));
+    let behind_them = async {
+        for _ in 0..3 {
+            soon("three begin", begun_rx.recv()).await;
+        }
+        tokio::time::timeout(Duration::from_secs(1), begun_rx.recv()).await.expect_err("no more do");
+        go.add_permits(PROCESSES);
+    };
+    let (answers, ()) = soon("all", futures::future::join(calls, behind_them)).await;
+    for answer in answers {
+        assert_eq!(answer.expect("nothing died"), std::process::id());
+    }
+    assert_eq!(effects(&pool.unwrap()).await, 1);
 }
