@@ -187,8 +187,8 @@ impl Writer {
         }
     }
 
-    /// Writes what waited and has its place, and takes confirms, until messages have come into the batch: how many. None
-    /// if there will be none; without a queue that they come from, when all are confirmed.
+    /// Writes what waited and has its place, and takes confirms, until messages have come into the batch: how many.
+    /// None if no more will come; without a queue that they come from, when all are confirmed.
     fn poll(
         &mut self,
         context: &mut Context<'_>,

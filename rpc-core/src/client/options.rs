@@ -48,8 +48,8 @@ impl Default for ClientOptions {
 
 /// How what is lost is made again: the connection, or an instance's consumer.
 ///
-/// The first attempt is made at once, unless what was lost had been made again less than `pause_max` before: then pauses
-/// go on to double. With the defaults a broker is given up after an hour and a quarter, on average.
+/// The first attempt is made at once, unless what was lost was made less than `pause_max` before: then pauses go on to
+/// double. With the defaults a broker is given up after an hour and a quarter, on average.
 #[derive(Clone, Copy, Debug)]
 pub struct ReconnectOptions {
     /// Attempts in a row; after the last one there is none any more, and calls end
