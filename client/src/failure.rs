@@ -134,7 +134,7 @@ impl From<ServeError> for Failure {
     fn from(error: ServeError) -> Self {
         let exit = match error {
             ServeError::ConnectionLost => Exit::ConnectionLost,
-            ServeError::Name(_) | ServeError::HandlingTooLong { .. } => Exit::Usage,
+            ServeError::Name(_) | ServeError::Duplicate { .. } | ServeError::HandlingTooLong { .. } => Exit::Usage,
             _ => Exit::Internal,
         };
         Self::new(exit, error.to_string())

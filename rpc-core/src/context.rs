@@ -48,7 +48,22 @@ impl Context {
     }
 
     /// For the handler's own calls and events. Its calls end with the handler's deadline, are cancelled with it, and
-    /// belong to its trace.
+    /// belong to its trace. With `?` what became of them is passed on to the handler's own caller.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use warren_rpc::{Context, Method, Service, Status};
+    /// # struct Sum;
+    /// # impl Method for Sum { const NAME: &'static str = "calculator.sum"; type Request = [u32; 2]; type Reply = u32; }
+    /// # struct Mean;
+    /// # impl Method for Mean { const NAME: &'static str = "statistics.mean"; type Request = [u32; 2]; type Reply = u32; }
+    /// async fn mean(_: Arc<()>, context: Context, numbers: [u32; 2]) -> Result<u32, Status> {
+    ///     let sum = context.client().call::<Sum>(&numbers).await?;
+    ///     Ok(sum / 2)
+    /// }
+    ///
+    /// let service = Service::new("statistics", "1.0.0", Arc::new(())).method::<Mean, _, _>(mean);
+    /// ```
     #[must_use]
     pub fn client(&self) -> &Client {
         &self.client

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     codec::EncodeError,
     exchange::ExchangeKind,
-    status::{Retry, Status},
+    status::{MayHaveRun, Retry, Status},
 };
 
 /// What AMQP itself said when something failed: the source of the errors below.
@@ -45,8 +45,8 @@ pub struct NameError {
 /// ([`HEADERS_BYTES_MAX`](crate::HEADERS_BYTES_MAX)).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the header {name:?} cannot be used: a name has 1 to 255 bytes and is not the broker's or the contract's own, and \
-     all headers together take at most 65536 bytes"
+    "the header {name:?} cannot be used: a name has 1 to 255 bytes, does not begin with x-, which is the broker's, and \
+     is not the contract's own; all headers together take at most 65536 bytes"
 )]
 pub struct HeaderError {
     /// Its name.
@@ -157,6 +157,29 @@ impl CallError {
     }
 }
 
+/// For a handler whose own call failed: its caller is told what the handler was, and whether work may have happened. A
+/// status is passed on as it is; a call that did not get so far is `unavailable`, or `resource_exhausted` if a limit was
+/// met, or `internal` if what this handler asked could not be sent.
+impl From<CallError> for Status {
+    fn from(error: CallError) -> Self {
+        let text = error.to_string();
+        let status = match &error {
+            CallError::Status(_) | CallError::ConnectionLost { .. } | CallError::Unroutable { .. } => {
+                Self::unavailable(text)
+            }
+            CallError::Rejected(RejectReason::InFlightLimit { .. } | RejectReason::Broker) => {
+                Self::resource_exhausted(text)
+            }
+            CallError::Rejected(_) => Self::internal(text).with_detail(&MayHaveRun(false)),
+        };
+        match error {
+            CallError::Status(status) => status,
+            _ if error.may_have_run() => status.with_detail(&MayHaveRun(true)),
+            _ => status,
+        }
+    }
+}
+
 /// Why a request was not accepted: nothing happened.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -210,7 +233,7 @@ pub enum PublishError {
     Rejected(#[from] RejectReason),
     /// No queue takes it: nobody ever served the method here, or nothing is bound to the exchange by such a key or
     /// such headers. Nothing happened.
-    #[error("no queue takes what is published as {routing_key:?} to the exchange {exchange:?}")]
+    #[error("{}", no_queue_takes(exchange, routing_key))]
     Unroutable {
         /// Empty for a method.
         exchange: String,
@@ -253,6 +276,13 @@ pub enum PublishError {
         /// How long was waited.
         timeout: Duration,
     },
+}
+
+fn no_queue_takes(exchange: &str, routing_key: &str) -> String {
+    match exchange {
+        "" => format!("no service has declared {routing_key}"),
+        _ => format!("no queue takes what is published as {routing_key:?} to the exchange {exchange:?}"),
+    }
 }
 
 /// Why there is no subscription, or none any more.
@@ -301,6 +331,13 @@ pub enum ServeError {
     /// The name of a queue or the instance cannot be carried. Nothing was started.
     #[error(transparent)]
     Name(#[from] NameError),
+    /// Two methods, or two subscriptions to events, have one queue: each would get a part of its messages. Nothing was
+    /// started.
+    #[error("{queue} is served twice by one service")]
+    Duplicate {
+        /// The queue.
+        queue: String,
+    },
     /// A method may take longer ([`Method::HANDLING_MAX`](crate::Method::HANDLING_MAX)) than the broker lets a consumer
     /// hold a request ([`ServeOptions::consumer_timeout`](crate::ServeOptions::consumer_timeout)). Nothing was started.
     #[error(
@@ -347,7 +384,7 @@ impl ServeError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::status::{Code, MayHaveRun};
+    use crate::status::Code;
 
     /// The table of the design: what may have happened, and what may be tried again.
     #[test]
@@ -386,5 +423,21 @@ mod tests {
         for (error, retry) in may_have_run {
             assert_eq!((error.may_have_run(), error.retry()), (true, retry), "{error:?}");
         }
+    }
+
+    #[test]
+    fn a_handler_passes_on_what_became_of_its_own_call() {
+        let status = |error: CallError| Status::from(error);
+        let given = Status::not_found("no such contest").with_detail(&MayHaveRun(true));
+        assert_eq!(status(given.clone().into()), given);
+        let lost = status(CallError::ConnectionLost { source: None });
+        assert_eq!((lost.code, lost.may_have_run()), (Code::Unavailable, true));
+        let unroutable = status(CallError::Unroutable { method: "calculator.sum".to_owned() });
+        assert_eq!(unroutable, Status::unavailable("no service has declared calculator.sum"));
+        assert!(!unroutable.may_have_run());
+        let full = status(RejectReason::InFlightLimit { in_flight_max: 1 }.into());
+        assert_eq!(full.code, Code::ResourceExhausted);
+        let wrong = status(RejectReason::Name(NameError { what: "call id", bytes: 0 }).into());
+        assert_eq!((wrong.code, wrong.may_have_run()), (Code::Internal, false));
     }
 }

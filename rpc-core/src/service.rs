@@ -329,8 +329,8 @@ impl<S: Send + Sync + 'static> Service<S> {
     ///
     /// # Errors
     ///
-    /// [`ServeError`]: a name or a binding is wrong, a method may take too long, the broker refuses a queue or a
-    /// consumer, or there is no connection any more.
+    /// [`ServeError`]: a name or a binding is wrong, a method is there twice or may take too long, the broker refuses a
+    /// queue or a consumer, or there is no connection any more.
     ///
     /// # Cancel safety
     ///

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{CallOptions, Client, RawMethod, control::CancelOnDrop};
 use crate::{
-    amqp,
+    amqp, backoff,
     codec::Codec,
     deadline,
     error::{CallError, RejectReason},
@@ -25,6 +25,10 @@ use crate::{
 /// Most times that one request is sent because a connection was lost. A request that ends its own connection, which a
 /// broker does to what it does not understand, must not end one after another.
 pub(super) const SENT_MAX: u32 = 5;
+
+/// The first pause, and the longest, before a call goes once more to a queue that was lost with the connection.
+const FORGOTTEN_PAUSE: Duration = Duration::from_millis(50);
+const FORGOTTEN_PAUSE_MAX: Duration = Duration::from_secs(1);
 
 /// What all attempts at a call share.
 pub(super) struct Call<'a> {
@@ -94,7 +98,7 @@ impl Call<'_> {
         }
         // The last attempt of which nobody knows what became.
         let mut lost = None;
-        let (mut attempts, mut sent) = (0, 0);
+        let (mut attempts, mut sent, mut forgotten) = (0, 0, 0);
         loop {
             let link = match timeout_at(self.ends_at, self.client.inner.links.up()).await {
                 Ok(Ok(link)) => link,
@@ -113,6 +117,16 @@ impl Call<'_> {
                     if let Some(inbox) = self.inbox {
                         inbox.lose();
                     }
+                    continue;
+                }
+                // The broker may have lost the queue with the connection: its service declares it again.
+                Err(error @ CallError::Unroutable { .. }) if lost.is_some() => {
+                    forgotten += 1;
+                    let pause = backoff::doubled(FORGOTTEN_PAUSE, FORGOTTEN_PAUSE_MAX, forgotten);
+                    if pause >= self.left() {
+                        return Err(truth(lost, error));
+                    }
+                    sleep(pause).await;
                     continue;
                 }
                 Err(error) => error,
@@ -138,8 +152,12 @@ impl Call<'_> {
         };
         let pause = self.options.retry.pause_after(attempts, fastrand::f64())?;
         let pause = pause.max(asked.map(RetryAfter::pause).unwrap_or_default());
-        let ends_first = pause >= self.ends_at.saturating_duration_since(Instant::now());
-        (!ends_first && self.client.inner.retries.retry()).then_some(pause)
+        (pause < self.left() && self.client.inner.retries.retry()).then_some(pause)
+    }
+
+    /// How long until the deadline.
+    fn left(&self) -> Duration {
+        self.ends_at.saturating_duration_since(Instant::now())
     }
 
     /// One request and its answer.
@@ -211,7 +229,11 @@ impl Call<'_> {
     /// What is said when the deadline passes.
     pub(super) fn too_late(&self) -> Status {
         let (name, deadline) = (self.method.name, self.options.deadline);
-        self.cycle().unwrap_or_else(|| Status::deadline_exceeded(format!("no reply of {name} within {deadline:?}")))
+        let within = match self.client.handlers_deadline() {
+            Some(handlers) if handlers <= self.ends_at => "the time that its caller's handler had left".to_owned(),
+            _ => format!("{deadline:?}"),
+        };
+        self.cycle().unwrap_or_else(|| Status::deadline_exceeded(format!("no reply of {name} within {within}")))
     }
 
     /// What is said instead, if the method is one that leads here: with all its instances busy, it waits for itself.

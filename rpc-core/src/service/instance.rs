@@ -1,6 +1,6 @@
 //! A running instance: a consumer for each endpoint, over all connections, and the background tasks.
 
-use std::{fmt, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{collections::HashSet, fmt, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures::{FutureExt, future::BoxFuture};
 use tokio::sync::watch;
@@ -68,7 +68,7 @@ impl Running {
         client: &Client,
         options: ServeOptions,
     ) -> Result<Self, ServeError> {
-        check_handling(service, options.consumer_timeout)?;
+        check_endpoints(service, options.consumer_timeout)?;
         let instance: Arc<str> = options.instance.clone().unwrap_or_else(|| new_instance_id(service.name)).into();
         let (ended_tx, ended) = watch::channel(None);
         let cancels = Arc::new(Cancels::default());
@@ -208,9 +208,13 @@ impl Drop for Running {
     }
 }
 
-/// The broker would end the consumer of a handler that takes longer than it waits.
-fn check_handling<S>(service: &Service<S>, consumer_timeout: Duration) -> Result<(), ServeError> {
+/// Each has a queue of its own; and the broker would end the consumer of a handler that takes longer than it waits.
+fn check_endpoints<S>(service: &Service<S>, consumer_timeout: Duration) -> Result<(), ServeError> {
+    let mut queues = HashSet::new();
     for endpoint in &service.endpoints {
+        if !queues.insert(endpoint.queue.name.as_str()) {
+            return Err(ServeError::Duplicate { queue: endpoint.queue.name.clone() });
+        }
         if let Some(handling_max) = endpoint.handling_max.filter(|most| *most > consumer_timeout) {
             let queue = endpoint.queue.name.clone();
             return Err(ServeError::HandlingTooLong { queue, handling_max, consumer_timeout });

@@ -100,7 +100,9 @@ impl<B: Body> Feed<B> {
                 return self.finish(session).await;
             }
             let queue = session.queue.clone();
-            tracing::warn!(%queue, "a subscription was lost: it is made again");
+            if !session.link.is_lost() {
+                tracing::warn!(%queue, "the broker ended a subscription: it is made again");
+            }
             self.session += 1;
             // They come again, if their queue is still there.
             drop(self.inbox.take());

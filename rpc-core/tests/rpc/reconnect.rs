@@ -137,6 +137,26 @@ async fn a_call_is_sent_again_with_a_callback_queue_of_a_new_name_that_exists_by
 }
 
 #[tokio::test]
+async fn a_call_whose_queue_was_lost_with_the_connection_waits_for_its_service() {
+    let Some(broker) = own_broker(OwnOptions::default()).await else { return };
+    let (service, gate, _begun) = service();
+    service.serve(&client(&broker.url).await, ServeOptions::default()).await.unwrap().shutdown().await;
+    let caller = client(&broker.url).await;
+    let call = tokio::spawn(async move { caller.call_with::<Work>(&1, within(PATIENCE)).await });
+    let channel = foreign(&broker.url).await;
+    eventually("the request waits", || async { ready(&channel, "test.work").await == 1 }).await;
+    channel.queue_delete("test.work".into(), Default::default()).await.unwrap();
+    broker.cut_connections().await;
+    // Long enough that it comes to a queue that is not there.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(!call.is_finished());
+
+    gate.go.add_permits(1);
+    let _running = service.serve(&client(&broker.url).await, ServeOptions::default()).await.unwrap();
+    assert_eq!(soon("the call ends", call).await.unwrap().unwrap(), "done 1");
+}
+
+#[tokio::test]
 async fn a_call_without_a_broker_waits_for_it_and_ends_unavailable_at_its_deadline() {
     let Some(mut broker) = own_broker(OwnOptions::default()).await else { return };
     let caller = client(&broker.url).await;

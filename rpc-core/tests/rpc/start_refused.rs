@@ -27,3 +27,13 @@ async fn a_queue_that_exists_with_other_arguments_is_named_and_nothing_is_left_r
     deleted.await.expect("the method that could be declared is not consumed any more");
     assert!(matches!(client.call::<Work>(&1).await, Err(CallError::Unroutable { .. })), "the client lives on");
 }
+
+#[tokio::test]
+async fn a_method_that_is_served_twice_is_named() {
+    let Some(broker) = broker("served-twice").await else { return };
+    let client = client(&broker.url).await;
+    let twice = Service::new("test", "1.0.0", stateless()).method::<Work, _, _>(reply).method::<Work, _, _>(reply);
+    let error = twice.serve(&client, ServeOptions::default()).await.unwrap_err();
+    assert_eq!(error.to_string(), "test.work is served twice by one service");
+    assert!(matches!(client.call::<Work>(&1).await, Err(CallError::Unroutable { .. })), "nothing was declared");
+}
