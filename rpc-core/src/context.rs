@@ -54,9 +54,9 @@ impl Context {
     /// # use std::sync::Arc;
     /// # use warren_rpc::{Context, Method, Service, Status};
     /// # struct Sum;
-    /// # impl Method for Sum { const NAME: &'static str = "calculator.sum"; type Request = [u32; 2]; type Reply = u32; }
+    /// # impl Method for Sum { const NAME: &'static str = "test.sum"; type Request = [u32; 2]; type Reply = u32; }
     /// # struct Mean;
-    /// # impl Method for Mean { const NAME: &'static str = "statistics.mean"; type Request = [u32; 2]; type Reply = u32; }
+    /// # impl Method for Mean { const NAME: &'static str = "test.mean"; type Request = [u32; 2]; type Reply = u32; }
     /// async fn mean(_: Arc<()>, context: Context, numbers: [u32; 2]) -> Result<u32, Status> {
     ///     let sum = context.client().call::<Sum>(&numbers).await?;
     ///     Ok(sum / 2)
