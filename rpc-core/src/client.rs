@@ -115,7 +115,7 @@ impl<'a> RawMethod<'a> {
 impl Client {
     /// Connects to a broker: `amqp://USER:PASSWORD@HOST:PORT/VHOST`, or `amqps://` for TLS. Several addresses, with
     /// commas between, are the nodes of one cluster: they are tried in turn, now and whenever the connection is lost.
-    /// If none answers now, that is an error at once; later losses are waited out, as [`ClientOptions::reconnect`] says.
+    /// If none answers now, that is an error at once; later losses are waited out ([`ClientOptions::reconnect`]).
     ///
     /// The client and what is served on it belong to the tokio runtime in which it was connected: connect in each test,
     /// not once for all of them.
