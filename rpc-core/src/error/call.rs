@@ -73,7 +73,7 @@ impl From<CallError> for Status {
             CallError::Rejected(RejectReason::InFlightLimit { .. } | RejectReason::Broker) => {
                 Self::resource_exhausted(text)
             }
-            CallError::Rejected(_) => Self::internal(text).with_detail(&MayHaveRun(false)),
+            CallError::Rejected(_) => Self::internal(text),
         };
         match error {
             CallError::Status(status) => status,
@@ -182,6 +182,6 @@ mod tests {
         let full = status(RejectReason::InFlightLimit { in_flight_max: 1 }.into());
         assert_eq!(full.code, Code::ResourceExhausted);
         let wrong = status(RejectReason::Name(NameError { what: "call id", bytes: 0 }).into());
-        assert_eq!((wrong.code, wrong.may_have_run()), (Code::Internal, false));
+        assert_eq!(wrong.code, Code::Internal);
     }
 }
