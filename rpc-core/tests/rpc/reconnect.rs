@@ -89,16 +89,15 @@ async fn a_connection_that_is_lost_again_and_again_is_made_again_after_pauses() 
     const WATCHED: Duration = Duration::from_secs(2);
     let Some(broker) = own_broker(OwnOptions::default()).await else { return };
     let caller = client(&broker.url).await;
-    let lost_again_and_again = async {
-        loop {
-            let before = caller.stats().reconnects;
-            broker.cut_connections().await;
-            eventually("it is made again", || async { caller.stats().reconnects > before }).await;
-        }
-    };
-    let _ = tokio::time::timeout(WATCHED, lost_again_and_again).await;
+    let begun = std::time::Instant::now();
+    while begun.elapsed() < WATCHED {
+        let before = caller.stats().reconnects;
+        // RabbitMQ takes its time for it.
+        broker.cut_connections().await;
+        eventually("it is made again", || async { caller.stats().reconnects > before }).await;
+    }
     let reconnects = caller.stats().reconnects;
-    assert!((1..20).contains(&reconnects), "{reconnects} in {WATCHED:?}, of a pause that doubles from 100 ms");
+    assert!(reconnects < 20, "{reconnects} in {:?}, of a pause that doubles from 100 ms", begun.elapsed());
 }
 
 #[tokio::test]
