@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{client::Client, exchange::Headers, metadata::Metadata, trace::TraceContext, wire::Published};
+use crate::{client::Client, deadline, exchange::Headers, metadata::Metadata, trace::TraceContext, wire::Published};
 
 /// What a handler knows of its request beside the body. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -35,7 +35,7 @@ impl Context {
     /// What remains until nobody waits for the reply; [`Duration::MAX`] without a deadline.
     #[must_use]
     pub fn remaining(&self) -> Duration {
-        self.deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(Instant::now()))
+        self.deadline.map_or(Duration::MAX, deadline::remaining)
     }
 
     /// Fires when the caller gives the call up, and when the handler is over, however: it returned, it panicked, or its

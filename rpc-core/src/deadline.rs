@@ -13,6 +13,11 @@ pub(crate) fn ends_at(longest: Duration, deadline: Option<Instant>) -> Instant {
     deadline.map_or(own, |deadline| deadline.min(own))
 }
 
+/// How long until then; zero if it has passed.
+pub(crate) fn remaining(ends_at: Instant) -> Duration {
+    ends_at.saturating_duration_since(Instant::now())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -123,7 +123,7 @@ impl Call<'_> {
                 Err(error @ CallError::Unroutable { .. }) if lost.is_some() => {
                     forgotten += 1;
                     let pause = backoff::doubled(FORGOTTEN_PAUSE, FORGOTTEN_PAUSE_MAX, forgotten);
-                    if pause >= self.left() {
+                    if pause >= deadline::remaining(self.ends_at) {
                         return Err(truth(lost, error));
                     }
                     sleep(pause).await;
@@ -152,12 +152,7 @@ impl Call<'_> {
         };
         let pause = self.options.retry.pause_after(attempts, fastrand::f64())?;
         let pause = pause.max(asked.map(RetryAfter::pause).unwrap_or_default());
-        (pause < self.left() && self.client.inner.retries.retry()).then_some(pause)
-    }
-
-    /// How long until the deadline.
-    fn left(&self) -> Duration {
-        self.ends_at.saturating_duration_since(Instant::now())
+        (pause < deadline::remaining(self.ends_at) && self.client.inner.retries.retry()).then_some(pause)
     }
 
     /// One request and its answer.

@@ -9,6 +9,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::call::Call;
 use crate::{
+    deadline,
     link::Link,
     progress::{Grant, Inbox},
     publisher::{Outgoing, Receipt},
@@ -32,7 +33,7 @@ impl Drop for CancelOnDrop<'_> {
         if !self.armed {
             return;
         }
-        let remaining = self.ends_at.saturating_duration_since(Instant::now());
+        let remaining = deadline::remaining(self.ends_at);
         let properties = wire::cancel_properties(self.link.origin.correlation_id(self.number), remaining);
         let queue = self.inbox.and_then(Inbox::control_queue);
         let Some(cancel) = message(self.method, queue, properties, Some(self.link.last_words())) else { return };

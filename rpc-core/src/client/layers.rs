@@ -18,7 +18,7 @@ use tower::{Layer, Service, ServiceExt, util::BoxCloneSyncService};
 
 use super::{CallOptions, Client, RawMethod, call::Call, in_flight::Place};
 use crate::{
-    codec::Codec, error::CallError, metadata::Metadata, method::Effect, progress::Inbox, trace::TraceContext,
+    codec::Codec, deadline, error::CallError, metadata::Metadata, method::Effect, progress::Inbox, trace::TraceContext,
     wire::CallId,
 };
 
@@ -69,7 +69,7 @@ impl EncodedCall {
     /// What remains until the deadline.
     #[must_use]
     pub fn remaining(&self) -> Duration {
-        self.ends_at.saturating_duration_since(Instant::now())
+        deadline::remaining(self.ends_at)
     }
 
     /// The priority, if the caller chose one.

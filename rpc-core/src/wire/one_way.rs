@@ -7,7 +7,6 @@ use lapin::{
     message::Delivery,
     types::{AMQPValue, FieldTable, ShortString},
 };
-use tokio::time::Instant;
 
 use super::{
     CALLER, DEADLINE_AT, DEADLINE_MS, Head, PATH, PERSISTENT, STATUS, TRACEPARENT, TRACESTATE, TRIES, expiration,
@@ -15,7 +14,7 @@ use super::{
     progress::{CREDIT, RUN, SEQ},
     unix_ms, whole_ms, write_trace,
 };
-use crate::{amqp::header_text, codec::Codec, error::HeaderError, exchange::Headers, trace::TraceContext};
+use crate::{amqp::header_text, codec::Codec, deadline, error::HeaderError, exchange::Headers, trace::TraceContext};
 
 /// The key that a message was first published with, when it is tried again.
 const ROUTING_KEY: &str = "routing-key";
@@ -131,7 +130,7 @@ pub(crate) fn retry_properties(
     }
     headers.insert(TRIES.into(), AMQPValue::LongLongInt(tries.into()));
     if let Some(deadline) = head.deadline {
-        let remaining = deadline.saturating_duration_since(Instant::now());
+        let remaining = deadline::remaining(deadline);
         headers.insert(DEADLINE_MS.into(), AMQPValue::LongLongInt(whole_ms(remaining)));
     }
     let mut properties = BasicProperties::default()

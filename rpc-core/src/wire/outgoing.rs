@@ -14,7 +14,7 @@ use super::{
     progress::{CREDIT, ProgressHead},
     unix_ms, whole_ms, write_trace,
 };
-use crate::{codec::Codec, metadata::Metadata, status::Code, trace::TraceContext};
+use crate::{codec::Codec, deadline, metadata::Metadata, status::Code, trace::TraceContext};
 
 /// What the properties of a message are made of. They are written where they are sent, on the connection's thread: made
 /// by a caller, their dozen of small allocations would be freed by another thread, which allocators are slow at.
@@ -99,7 +99,7 @@ pub(crate) struct RequestHead {
 impl RequestHead {
     fn write(self, app_id: &ShortString) -> BasicProperties {
         let now_ms = unix_ms();
-        let remaining = self.ends_at.saturating_duration_since(Instant::now());
+        let remaining = deadline::remaining(self.ends_at);
         let remaining_ms = whole_ms(remaining);
         let callback_queue = &self.origin.callback_queue;
         let mut headers = FieldTable::default();
