@@ -113,6 +113,7 @@ impl From<CallError> for Failure {
             CallError::Rejected(RejectReason::InFlightLimit { .. } | RejectReason::Broker) => {
                 Self::new(Exit::Rejected, message).with_hint("try again later")
             }
+            CallError::Rejected(RejectReason::Closed { .. }) => Self::new(Exit::ConnectionLost, message),
             CallError::Rejected(RejectReason::Name(_)) => Self::usage(message),
             CallError::Rejected(_) => Self::new(Exit::Rejected, message),
             _ => Self::internal(message),

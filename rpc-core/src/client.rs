@@ -235,9 +235,9 @@ impl Client {
         self.inner.links.ended().await;
     }
 
-    /// Closes the connection in order. Calls of other clones that have not ended end
-    /// [`CallError::ConnectionLost`], and instances that it serves end. Waits 1 s at most for what is to be
-    /// written before, and 5 s for the broker's answer.
+    /// Closes the connection in order. Calls of other clones that have not ended end [`CallError::ConnectionLost`],
+    /// those that begin later [`RejectReason::Closed`], and instances that it serves end. Waits 1 s at most for what is
+    /// to be written before, and 5 s for the broker's answer.
     ///
     /// # Cancel safety
     ///

@@ -28,6 +28,20 @@ impl BrokerError {
             _ => false,
         }
     }
+
+    /// Whether the broker answered, and does not let this user, or anybody, onto its virtual host.
+    pub(crate) fn is_refusal(&self) -> bool {
+        use lapin::protocol::{
+            AMQPErrorKind,
+            AMQPHardError::{INVALIDPATH, NOTALLOWED},
+            AMQPSoftError::ACCESSREFUSED,
+        };
+        let lapin::ErrorKind::ProtocolError(error) = self.0.kind() else { return false };
+        match error.kind() {
+            AMQPErrorKind::Hard(kind) => matches!(kind, NOTALLOWED | INVALIDPATH),
+            AMQPErrorKind::Soft(kind) => *kind == ACCESSREFUSED,
+        }
+    }
 }
 
 /// A name that AMQP cannot carry: its short strings have 255 bytes at most (section 4.2.5.3).
@@ -86,7 +100,16 @@ pub enum ConnectError {
     /// [`ClientOptions::name`](crate::ClientOptions::name) cannot be carried. Nothing was tried.
     #[error(transparent)]
     Name(#[from] NameError),
-    /// Nothing answers there, or what answers refuses: wrong password, no such virtual host, not AMQP.
+    /// A broker answers there, and refuses: an unknown user, a wrong password, no such virtual host. Trying again does
+    /// not help.
+    #[error("the broker at {address} refuses the connection: {source}")]
+    Refused {
+        /// Where, without the password.
+        address: String,
+        /// What AMQP said.
+        source: BrokerError,
+    },
+    /// Nothing answers there, or nothing that talks AMQP.
     #[error("the broker at {address} cannot be reached: {source}")]
     Unreachable {
         /// Where, without the password.

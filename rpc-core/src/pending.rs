@@ -55,8 +55,8 @@ impl<T> PendingCalls<T> {
         &self.prefix
     }
 
-    /// Takes a place for a new attempt.
-    pub(crate) fn begin(self: &Arc<Self>) -> Result<PendingCall<T>, CallError> {
+    /// Takes a place for a new attempt; none if the connection is lost.
+    pub(crate) fn begin(self: &Arc<Self>) -> Option<PendingCall<T>> {
         let (outcome_tx, outcome) = oneshot::channel();
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let call = PendingCall { number, outcome, calls: Arc::clone(self) };
@@ -65,10 +65,7 @@ impl<T> PendingCalls<T> {
             self.has_grown.store(true, Ordering::Relaxed);
         }
         // After the insert: a `close` that ran before it has not seen this entry.
-        if self.closed.load(Ordering::SeqCst) {
-            return Err(CallError::ConnectionLost { source: None });
-        }
-        Ok(call)
+        (!self.closed.load(Ordering::SeqCst)).then_some(call)
     }
 
     /// The number in a correlation id of this connection.
@@ -173,7 +170,7 @@ mod tests {
         let mut call = calls.begin().unwrap();
         calls.close(None);
         assert!(matches!(call.outcome().await, Err(CallError::ConnectionLost { .. })));
-        assert!(matches!(calls.begin(), Err(CallError::ConnectionLost { .. })));
+        assert!(calls.begin().is_none());
         drop(call);
         assert_eq!(calls.calls.len(), 0);
     }

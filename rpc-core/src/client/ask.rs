@@ -54,7 +54,7 @@ impl Client {
             Ok(Ok(Ok(Consumed::By(consumers)))) => Ok(consumers),
             Ok(Ok(Ok(Consumed::NoQueue))) => Err(CallError::Unroutable { method: queue.to_string() }),
             Ok(Ok(Err(error))) => Err(error),
-            Ok(Err(LinksEnded(source))) => Err(CallError::ConnectionLost { source }),
+            Ok(Err(LinksEnded(source))) => Err(RejectReason::Closed { source }.into()),
             Err(_) => Err(Status::unavailable("no broker answers").into()),
         }
     }

@@ -15,11 +15,12 @@ use crate::{
     deadline,
     error::{CallError, RejectReason},
     link::{Link, LinksEnded},
+    pending::PendingCall,
     progress::Inbox,
     publisher::{Outgoing, Receipt},
     status::{Code, Retry, RetryAfter, Status},
     trace::TraceContext,
-    wire::{CallId, Properties, RequestHead},
+    wire::{Answer, CallId, Properties, RequestHead},
 };
 
 /// Most times that one request is sent because a connection was lost. A request that ends its own connection, which a
@@ -102,11 +103,18 @@ impl Call<'_> {
         loop {
             let link = match timeout_at(self.ends_at, self.client.inner.links.up()).await {
                 Ok(Ok(link)) => link,
-                Ok(Err(LinksEnded(source))) => return Err(lost.unwrap_or(CallError::ConnectionLost { source })),
+                Ok(Err(LinksEnded(source))) => {
+                    return Err(lost.unwrap_or_else(|| RejectReason::Closed { source }.into()));
+                }
                 Err(_) => return Err(lost.unwrap_or_else(|| Status::unavailable("no broker answers").into())),
             };
+            let Some(pending) = link.pending.begin() else {
+                // It was lost just now.
+                let _ = timeout_at(self.ends_at, link.lost()).await;
+                continue;
+            };
             sent += 1;
-            let error = match self.attempt(&link).await {
+            let error = match self.attempt(&link, pending).await {
                 Ok(reply) => return Ok(reply),
                 Err(error @ CallError::ConnectionLost { .. }) if self.method.effect.may_repeat() && sent < SENT_MAX => {
                     tracing::debug!("the connection was lost: the call is sent again");
@@ -156,9 +164,8 @@ impl Call<'_> {
     }
 
     /// One request and its answer.
-    async fn attempt(&self, link: &Link) -> Result<(Codec, Bytes), CallError> {
+    async fn attempt(&self, link: &Link, mut pending: PendingCall<Answer>) -> Result<(Codec, Bytes), CallError> {
         link.check_not_blocked()?;
-        let mut pending = link.pending.begin()?;
         let number = pending.number();
         let credit = self.inbox.and_then(|inbox| inbox.begin(link.origin.correlation_id(number)));
         let _reader = self.inbox.map(|inbox| link.readers.register(number, inbox));

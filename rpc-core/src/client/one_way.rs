@@ -117,7 +117,7 @@ impl OneWay<'_> {
         let links = self.client.links();
         loop {
             let link = match timeout_at(ends_at, links.up()).await {
-                Ok(up) => up.map_err(|LinksEnded(source)| PublishError::ConnectionLost { source })?,
+                Ok(up) => up.map_err(|LinksEnded(source)| RejectReason::Closed { source })?,
                 Err(_) => return Err(PublishError::NotConnected { timeout }),
             };
             let Some(reason) = link.blocked() else { return Ok(link) };

@@ -53,7 +53,7 @@ impl Default for ClientOptions {
 #[derive(Clone, Copy, Debug)]
 pub struct ReconnectOptions {
     /// Attempts in a row; after the last one there is none any more, and calls end
-    /// [`CallError::ConnectionLost`](crate::CallError::ConnectionLost) at once. 0: none. Default: 2,000.
+    /// [`RejectReason::Closed`](crate::RejectReason::Closed) at once. 0: none. Default: 2,000.
     pub attempts_max: u32,
     /// The longest pause before the second attempt; each later one may be twice as long. The pause is a random part of
     /// it, so that those who lost a broker together do not come back together. Default: 100 ms.

@@ -73,6 +73,7 @@ impl From<CallError> for Status {
             CallError::Rejected(RejectReason::InFlightLimit { .. } | RejectReason::Broker) => {
                 Self::resource_exhausted(text)
             }
+            CallError::Rejected(RejectReason::Closed { .. }) => Self::unavailable(text),
             CallError::Rejected(_) => Self::internal(text),
         };
         match error {
@@ -96,6 +97,12 @@ pub enum RejectReason {
     /// The broker refused the message: the queue is full, or it could not store it. Retry later.
     #[error("the broker refused the message")]
     Broker,
+    /// The client has no connection, and will have none: it was closed, or gave the broker up. Retrying does not help.
+    #[error("the client was closed, or gave the broker up")]
+    Closed {
+        /// What AMQP said, if anything.
+        source: Option<BrokerError>,
+    },
     /// The encoded body is larger than the method takes. Retrying does not help.
     #[error("{method} takes at most {body_bytes_max} bytes, not {body_bytes}")]
     BodyTooLarge {

@@ -181,6 +181,9 @@ impl Connector {
             let opening = Link::open(address, &self.greeting, lost_replies, runs);
             let error = match tokio::time::timeout(self.timeout, opening).await {
                 Ok(Ok(opened)) => return Ok(opened),
+                Ok(Err(source)) if source.is_refusal() => {
+                    ConnectError::Refused { address: address.host_and_port(), source }
+                }
                 Ok(Err(source)) => ConnectError::Unreachable { address: address.host_and_port(), source },
                 Err(_) => ConnectError::TimedOut { address: address.host_and_port() },
             };
@@ -292,7 +295,7 @@ impl Supervisor {
                 },
             };
             tracing::debug!(attempt, %error, "not connected");
-            if let ConnectError::Unreachable { source, .. } = error {
+            if let ConnectError::Unreachable { source, .. } | ConnectError::Refused { source, .. } = error {
                 last = Some(source);
             }
         }

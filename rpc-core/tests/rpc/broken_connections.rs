@@ -12,8 +12,8 @@ use bytes::Bytes;
 use futures::future::join_all;
 use tokio::sync::mpsc;
 use warren_rpc::{
-    CallError, Client, ClientOptions, Code, Codec, ConnectError, Context, Effect, PublishError, RawMethod, ServeError,
-    ServeOptions, Service, Status,
+    CallError, Client, ClientOptions, Code, Codec, ConnectError, Context, Effect, PublishError, RawMethod,
+    RejectReason, ServeError, ServeOptions, Service, Status,
 };
 use warren_testing::{OwnOptions, own_broker};
 
@@ -52,8 +52,10 @@ async fn when_the_broker_dies_everything_that_waits_is_told_at_once() {
     assert!(killed.elapsed() < PATIENCE / 2, "{:?}: at once, not at the calls' deadline", killed.elapsed());
 
     assert_eq!(caller.in_flight(), 0);
-    assert!(matches!(caller.call::<Careful>(&1).await, Err(CallError::ConnectionLost { .. })));
-    assert!(matches!(caller.publish::<Happened>(&1).await, Err(PublishError::ConnectionLost { .. })));
+    let outcome = caller.call::<Careful>(&1).await;
+    assert!(matches!(outcome, Err(CallError::Rejected(RejectReason::Closed { source: Some(_) }))), "{outcome:?}");
+    let outcome = caller.publish::<Happened>(&1).await;
+    assert!(matches!(outcome, Err(PublishError::Rejected(RejectReason::Closed { source: Some(_) }))), "{outcome:?}");
     soon("a shutdown without a broker", running.shutdown()).await;
     soon("a close without a broker", caller.close()).await;
     let refused = Client::connect(&broker.url, ClientOptions::default()).await;
