@@ -52,7 +52,7 @@ pub(crate) fn name(what: &'static str, text: &str) -> Result<ShortString, NameEr
 /// The name of a queue that instances or subscriptions share: its dead letters' queue has a longer one.
 pub(crate) fn shared_queue_name(text: &str) -> Result<ShortString, NameError> {
     let queue = name("queue's name", text)?;
-    name("queue's name", &format!("{text}.dead"))?;
+    name("queue's name with .dead behind it", &format!("{text}.dead"))?;
     Ok(queue)
 }
 
@@ -150,5 +150,17 @@ pub(crate) async fn settle(acker: &Acker, settle: Settle, multiple: bool) {
         Ok(true) => {}
         Ok(false) => tracing::debug!("the channel is gone: the broker hands the delivery out again"),
         Err(error) => tracing::debug!(%error, "the connection is gone: the broker hands the delivery out again"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shared_queue_leaves_room_for_the_name_of_its_dead_letters() {
+        assert!(shared_queue_name(&"q".repeat(250)).is_ok());
+        let error = shared_queue_name(&"q".repeat(251)).unwrap_err();
+        assert_eq!(error.to_string(), "the queue's name with .dead behind it takes 1 to 255 bytes, not 256");
     }
 }

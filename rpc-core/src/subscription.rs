@@ -63,6 +63,7 @@ impl Default for SubscribeOptions {
 ///
 /// Dropped, it takes nothing more, and what is unread goes back to the queue. Messages that were taken out of it can
 /// still be settled. [`close`](Self::close) waits for that.
+#[must_use = "dropping it ends the subscription"]
 #[derive(Debug)]
 pub struct Subscription<B> {
     inbox: Arc<Inbox<Message<B>, SubscribeError>>,
@@ -72,7 +73,8 @@ pub struct Subscription<B> {
 }
 
 impl Client {
-    /// Subscribes to what is published to an exchange.
+    /// Subscribes to what is published to an exchange. While there is no broker it waits for one, as long as
+    /// [`ClientOptions::reconnect`](crate::ClientOptions::reconnect) does: put a timeout around it to wait for less.
     ///
     /// ```
     /// # use warren_rpc::{Client, Exchange, SubscribeOptions};

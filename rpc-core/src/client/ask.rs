@@ -23,7 +23,8 @@ impl Client {
     ///
     /// [`CallError::Unroutable`] if nobody ever served the method here; `unavailable` if there is no broker, or one
     /// that blocks publishers, or none that answers within
-    /// [`ClientOptions::publish_timeout`](crate::ClientOptions::publish_timeout); [`CallError::ConnectionLost`].
+    /// [`ClientOptions::publish_timeout`](crate::ClientOptions::publish_timeout), or before the deadline of the handler
+    /// that asks; [`RejectReason::Closed`] if there will be no broker any more; [`CallError::ConnectionLost`].
     ///
     /// # Cancel safety
     ///
@@ -43,13 +44,13 @@ impl Client {
     /// As [`serving`](Self::serving).
     pub async fn serving_raw(&self, method: &str) -> Result<u32, CallError> {
         let queue = amqp::name("method's name", method).map_err(RejectReason::from)?;
-        let ends_at = deadline::ends_at(self.options().publish_timeout, None);
+        let ends_at = deadline::ends_at(self.options().publish_timeout, self.handlers_deadline());
         self.consumers(&queue, ends_at).await
     }
 
     async fn consumers(&self, queue: &ShortString, ends_at: Instant) -> Result<u32, CallError> {
         // Nothing has been sent: if the connection is lost meanwhile, the next one is asked.
-        let asked = self.links().open_on(|link| consumed(link, queue), source);
+        let asked = self.links().open_on(|link| consumed(link, queue), blamed);
         match timeout_at(ends_at, asked).await {
             Ok(Ok(Ok(Consumed::By(consumers)))) => Ok(consumers),
             Ok(Ok(Ok(Consumed::NoQueue))) => Err(CallError::Unroutable { method: queue.to_string() }),
@@ -85,6 +86,6 @@ async fn consumed(link: Arc<Link>, queue: &ShortString) -> Result<Consumed, Call
     asked.await.map_err(|source| CallError::ConnectionLost { source: Some(source) })
 }
 
-fn source(error: &CallError) -> Option<&BrokerError> {
+fn blamed(error: &CallError) -> Option<&BrokerError> {
     if let CallError::ConnectionLost { source } = error { source.as_ref() } else { None }
 }

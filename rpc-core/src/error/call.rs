@@ -12,8 +12,8 @@ use crate::{
 #[non_exhaustive]
 pub enum CallError {
     /// The service said so; or the caller's own side did: `deadline_exceeded` when the time was up, `unavailable` when
-    /// the broker takes no requests, `cancelled` in a handler that was. What may have happened on the other side is the
-    /// status's to say: [`Status::may_have_run`].
+    /// the broker takes no requests, `cancelled` in a handler that was, `internal` when the reply cannot be read. What
+    /// may have happened on the other side is the status's to say: [`Status::may_have_run`].
     #[error(transparent)]
     Status(#[from] Status),
     /// No queue of the method's name: nobody ever served it here. Nothing happened. Trying again helps when somebody
@@ -63,6 +63,20 @@ impl CallError {
 /// For a handler whose own call failed: its caller is told what the handler was, and whether work may have happened. A
 /// status is passed on as it is; a call that did not get so far is `unavailable`, or `resource_exhausted` if a limit
 /// was met, or `internal` if what this handler asked could not be sent.
+///
+/// `?` says that this handler has done nothing yet: after `unavailable`, `resource_exhausted` and `aborted` its
+/// caller's client tries again, even a method that is [`Effect::AtMostOnce`](crate::Effect::AtMostOnce). After an
+/// effect of its own a handler adds that there was one:
+///
+/// ```
+/// # use warren_rpc::{Context, MayHaveRun, Method, Status};
+/// # struct Sum;
+/// # impl Method for Sum { const NAME: &'static str = "test.sum"; type Request = [u32; 2]; type Reply = u32; }
+/// # async fn after_an_effect(context: Context) -> Result<u32, Status> {
+/// let sum = context.client().call::<Sum>(&[1, 2]).await;
+/// sum.map_err(|error| Status::from(error).with_detail(&MayHaveRun(true)))
+/// # }
+/// ```
 impl From<CallError> for Status {
     fn from(error: CallError) -> Self {
         let text = error.to_string();
@@ -84,7 +98,8 @@ impl From<CallError> for Status {
     }
 }
 
-/// Why a request was not accepted: nothing happened.
+/// Why a request, or another message, was not accepted: nothing happened. One exception: of several queues that an
+/// exchange leads to, one may have what another refused ([`Broker`](Self::Broker)).
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RejectReason {
@@ -94,8 +109,8 @@ pub enum RejectReason {
         /// The limit.
         in_flight_max: usize,
     },
-    /// The broker refused the message: the queue is full, or it could not store it. Retry later.
-    #[error("the broker refused the message")]
+    /// The broker refused the message: its queue is full, or it could not store it. Retry later.
+    #[error("the broker refused the message: most often its queue is full")]
     Broker,
     /// The client has no connection, and will have none: it was closed, or gave the broker up. Retrying does not help.
     #[error("the client was closed, or gave the broker up")]

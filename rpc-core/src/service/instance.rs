@@ -30,6 +30,7 @@ const ABORT_TIMEOUT: Duration = Duration::from_secs(5);
 ///
 /// Dropping it stops the consumers at once, in the background; what they held goes back to the queues.
 /// [`shutdown`](Self::shutdown) finishes it first.
+#[must_use = "dropping it stops the instance"]
 pub struct Running {
     instance: Arc<str>,
     /// What handlers and background tasks run in, what is not settled, and what handlers left to be done.
@@ -162,7 +163,8 @@ impl Running {
     }
 
     /// Waits until the instance stopped by itself: its client was closed or has given the broker up, or a consumer
-    /// could not be made again.
+    /// could not be made again. A service of background tasks alone has no consumer, and never ends by itself:
+    /// [`Client::ended`] tells there.
     ///
     /// # Cancel safety
     ///
@@ -170,7 +172,7 @@ impl Running {
     pub async fn ended(&mut self) -> ServeError {
         match self.ended.wait_for(Option::is_some).await.map(|ended| ended.clone()) {
             Ok(Some(error)) => error,
-            // All tasks have gone without a word: a shutdown, which consumes `self`, so nobody waits here then.
+            // No consumer is left to say so: without endpoints there never was one.
             _ => std::future::pending().await,
         }
     }
