@@ -18,7 +18,7 @@ use crate::method::HaveEffect;
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
 /// How a call can end, as one byte: so that ten thousand of them take no memory worth speaking of.
-const ENDS: [&str; 8] = [
+const ENDS: [&str; 10] = [
     "not ended",
     "accepted",
     "deadline_exceeded",
@@ -27,8 +27,13 @@ const ENDS: [&str; 8] = [
     "another status",
     "connection lost",
     "not accepted",
+    WRONG_REPLY,
+    "unroutable",
 ];
 const ACCEPTED: u8 = 1;
+
+/// How a call ends that got another one's reply.
+pub(crate) const WRONG_REPLY: &str = "wrong reply";
 
 /// What became of the calls.
 pub(crate) struct Calls {
@@ -70,7 +75,7 @@ impl Calls {
         let request = number as u64;
         let end = match client.call_with::<HaveEffect>(&request, options).await {
             Ok(reply) if reply == request => ACCEPTED,
-            Ok(_) => 5,
+            Ok(_) => 8,
             Err(error) => end_of(&error),
         };
         self.ends[number].store(end, Ordering::Relaxed);
@@ -111,6 +116,7 @@ fn end_of(error: &CallError) -> u8 {
         },
         CallError::ConnectionLost { .. } => 6,
         CallError::Rejected(RejectReason::Broker) => 7,
+        CallError::Unroutable { .. } => 9,
         _ => 5,
     }
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use serde::Serialize;
 
 use crate::{
-    calls::{Calls, DEADLINE},
+    calls::{Calls, DEADLINE, WRONG_REPLY},
     faults::Made,
     target::Held,
 };
@@ -48,6 +48,7 @@ impl Judgement {
         check(!self.ended.contains_key("not ended"), "every call ends");
         check(slowest <= DEADLINE + Duration::from_secs(1), "no call ends later than its deadline and a second");
         check(self.ended.contains_key("accepted"), "some call is accepted");
+        check(!self.ended.contains_key(WRONG_REPLY), "no call gets another one's reply");
         check(self.effects_of_accepted.keys().all(|&effects| effects == 1), "an accepted call has one effect");
         check(self.effects_of_others.keys().all(|&effects| effects <= 1), "no call has two effects");
         check(self.held.is_empty(), "no queue holds anything");

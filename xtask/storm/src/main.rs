@@ -1,6 +1,6 @@
 //! The storm (`cargo xtask storm`): calls with effects, while instances are killed, connections cut and the broker
-//! restarted at random. After it, every call has ended, each accepted one had its effect once, nothing waits in a
-//! queue, and the caller holds no more memory than before.
+//! restarted at random. After it, every call has ended, each accepted one got its own reply and had its effect once,
+//! nothing waits in a queue, and the caller holds no more memory than before.
 //!
 //! One program in three roles: `run` calls, makes the faults and judges; `instance` serves, and is killed; `broker` is
 //! the embedded broker in a process of its own, so that the caller's memory is the caller's.
