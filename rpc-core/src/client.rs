@@ -236,8 +236,9 @@ impl Client {
     }
 
     /// Closes the connection in order. Calls of other clones that have not ended end [`CallError::ConnectionLost`],
-    /// those that begin later [`RejectReason::Closed`], and instances that it serves end. Waits 1 s at most for what is
-    /// to be written before, and 5 s for the broker's answer.
+    /// those that begin later [`RejectReason::Closed`], and instances that it serves end. The handlers of the
+    /// calls that it ends are not told, and go on. Waits 1 s at most for what is to be written before, and 5 s for the
+    /// broker's answer.
     ///
     /// # Cancel safety
     ///

@@ -100,8 +100,8 @@ pub enum ConnectError {
     /// [`ClientOptions::name`](crate::ClientOptions::name) cannot be carried. Nothing was tried.
     #[error(transparent)]
     Name(#[from] NameError),
-    /// A broker answers there, and refuses: an unknown user, a wrong password, no such virtual host. Trying again does
-    /// not help.
+    /// A broker answers there, and refuses: an unknown user, a wrong password, no such virtual host, too many
+    /// connections. Trying again helps only if somebody changes something there: a limit of connections counts too.
     #[error("the broker at {address} refuses the connection: {source}")]
     Refused {
         /// Where, without the password.
@@ -109,7 +109,8 @@ pub enum ConnectError {
         /// What AMQP said.
         source: BrokerError,
     },
-    /// Nothing answers there, or nothing that talks AMQP.
+    /// Nothing answers there, or nothing that talks AMQP; or a broker does, but refuses what a client declares: an
+    /// exchange of the same name is of another kind, say.
     #[error("the broker at {address} cannot be reached: {source}")]
     Unreachable {
         /// Where, without the password.
@@ -130,8 +131,9 @@ pub enum ConnectError {
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PublishError {
-    /// The message was not accepted: too large, not to be carried, or a queue refused it
-    /// ([`RejectReason::Broker`]), most often because it is full. Of several queues another may have it.
+    /// The message was not accepted: too large, not to be carried, or the client was closed. Nothing happened; unless a
+    /// queue refused it ([`RejectReason::Broker`]), most often because it is full: of several queues another may have
+    /// it.
     #[error("not accepted: {0}")]
     Rejected(#[from] RejectReason),
     /// No queue takes it: nobody ever served the method here, or nothing is bound to the exchange by such a key or

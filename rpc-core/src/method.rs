@@ -11,6 +11,10 @@ pub const BODY_BYTES_MAX: usize = 1 << 20;
 pub const QUEUE_LENGTH_MAX: u32 = 1 << 16;
 
 /// What a second run of the same call would do, so what may happen when nobody knows whether the first one did.
+///
+/// Whatever the effect, a client tries again after a status that says that nothing was done (`unavailable`,
+/// `resource_exhausted`, `aborted`). A handler that returns one after it has done something adds the detail
+/// [`MayHaveRun`](crate::MayHaveRun); so does one whose own call failed then, for `?` tells only of the other's work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Effect {
     /// Something that must not happen twice, and nothing prevents it. The call is run once at most: if its connection
@@ -56,7 +60,9 @@ impl Effect {
 /// }
 /// ```
 pub trait Method: Send + Sync + 'static {
-    /// The method, the queue and the routing key: `scoreboard.compute`.
+    /// The method, the queue and the routing key: `scoreboard.compute`. 1 to 248 bytes: the queue of its dead letters
+    /// has a longer name, and so has the key of its cancels.
+    /// (One of 249 or 250 is served, but its calls cannot be cancelled.)
     const NAME: &'static str;
 
     /// Most bytes of an encoded request or reply. A larger request is refused before it is published
@@ -68,15 +74,19 @@ pub trait Method: Send + Sync + 'static {
 
     /// Whether requests survive the loss of a broker's node: the queue is a quorum queue, and requests are on disk on
     /// most nodes before they are confirmed. Slower. Default: false.
+    ///
+    /// The broker keeps to what a queue was first declared with: if this changes, or one of the next two, serving ends
+    /// [`ServeError::Declare`](crate::ServeError::Declare) until the queue is deleted; for this one, `NAME.dead` too.
     const DURABLE: bool = false;
 
     /// The highest [`CallOptions::priority`](crate::CallOptions::priority) that counts, 255 at most; RabbitMQ advises
-    /// ten or fewer. Without effect on a durable method: quorum queues differ there from version to version. Default:
-    /// 0, none.
+    /// ten or fewer. Without effect on a durable method: quorum queues differ there from version to version. A change
+    /// needs the queue deleted first, as that of [`DURABLE`](Self::DURABLE). Default: 0, none.
     const PRIORITY_MAX: u8 = 0;
 
     /// Most requests that wait in the queue. One more ends
-    /// [`RejectReason::Broker`](crate::RejectReason::Broker). Default: 65,536.
+    /// [`RejectReason::Broker`](crate::RejectReason::Broker). A change needs the queue deleted first, as that of
+    /// [`DURABLE`](Self::DURABLE). Default: 65,536.
     const QUEUE_LENGTH_MAX: u32 = QUEUE_LENGTH_MAX;
 
     /// Longest that a handler may take; then it is dropped, and its call ends `deadline_exceeded`, if the call's own
@@ -115,7 +125,8 @@ pub trait Progressive: Method {
 
 /// Something that happened: published to the topic exchange `warren.events`, for whoever subscribes.
 pub trait Event: Send + Sync + 'static {
-    /// The routing key: `grading.judged`.
+    /// The routing key: `grading.judged`. 1 to 255 bytes; together with the name of a service that handles the event
+    /// at most 246, for its queue is called `SERVICE.on.KEY`.
     const KEY: &'static str;
 
     /// What is told.

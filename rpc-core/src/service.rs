@@ -88,6 +88,11 @@ impl<S> fmt::Debug for Service<S> {
 
 impl<S: Send + Sync + 'static> Service<S> {
     /// A service without methods.
+    ///
+    /// The name is the begin of its instances' ids (`NAME-3fa9c1`), of its queues of events (`NAME.on.KEY`), and stands
+    /// in its log lines; the names of its methods have no part of it. So under another name the service has other
+    /// queues of events, and nobody takes what waits in the old ones. 1 to 248 bytes, unless
+    /// [`ServeOptions::instance`] names the instances. The version is for people: the log line `serving` has it.
     #[must_use]
     pub fn new(name: &'static str, version: &'static str, state: Arc<S>) -> Self {
         let retries = OneWayRetries::default();
@@ -325,7 +330,8 @@ impl<S: Send + Sync + 'static> Service<S> {
 
     /// Starts an instance on the client's connection: declares the queues and consumes them. Each further call starts
     /// another instance. Whatever the instance loses later, it makes again, as
-    /// [`ClientOptions::reconnect`](crate::ClientOptions::reconnect) says.
+    /// [`ClientOptions::reconnect`](crate::ClientOptions::reconnect) says; and while there is no broker this waits for
+    /// one, as long as that does: put a timeout around it to wait for less.
     ///
     /// # Errors
     ///

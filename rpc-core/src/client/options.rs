@@ -49,11 +49,12 @@ impl Default for ClientOptions {
 /// How what is lost is made again: the connection, or an instance's consumer.
 ///
 /// The first attempt is made at once, unless what was lost was made less than `pause_max` before: then pauses go on to
-/// double. With the defaults a broker is given up after an hour and a quarter, on average.
+/// double. With the defaults a broker is given up after nearly an hour and a half, on average.
 #[derive(Clone, Copy, Debug)]
 pub struct ReconnectOptions {
     /// Attempts in a row; after the last one there is none any more, and calls end
-    /// [`RejectReason::Closed`](crate::RejectReason::Closed) at once. 0: none. Default: 2,000.
+    /// [`RejectReason::Closed`](crate::RejectReason::Closed) at once. 0: none for the connection, one for a
+    /// consumer. Default: 2,000.
     pub attempts_max: u32,
     /// The longest pause before the second attempt; each later one may be twice as long. The pause is a random part of
     /// it, so that those who lost a broker together do not come back together. Default: 100 ms.
@@ -103,8 +104,10 @@ impl fmt::Debug for TlsIdentity {
 /// How one call is made.
 #[derive(Clone, Debug)]
 pub struct CallOptions {
-    /// The call ends within this, with `deadline_exceeded` at the latest; the instance is told too. A call of a handler
-    /// ends with its own call's deadline, if that is earlier. Default: 10 s.
+    /// The call ends within this, whatever the error: most often it is `deadline_exceeded` then, but `unavailable` if
+    /// there was no broker, and [`CallError::ConnectionLost`](crate::CallError::ConnectionLost) if an earlier attempt
+    /// was lost. The instance is told the deadline too. A call of a handler ends with its own call's deadline, if that
+    /// is earlier. Default: 10 s.
     pub deadline: Duration,
     /// The idempotency key, 1 to 255 bytes. The same over every attempt at the same work; absent: a new UUIDv7.
     pub call_id: Option<String>,

@@ -27,7 +27,7 @@ pub(crate) fn cancel_key(method: &str) -> Option<ShortString> {
 }
 
 /// The exchange and the routing key that reach the instance with this control queue, or all of the method, if it is not
-/// known which has the request. None for a name that is too long for a key: it was too long for a queue.
+/// known which has the request. None for a name that is too long for a key: nobody is told then.
 pub(crate) fn control_address(method: &str, queue: Option<ShortString>) -> Option<(ShortString, ShortString)> {
     match queue {
         Some(queue) => Some((ShortString::default(), queue)),
