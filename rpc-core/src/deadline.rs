@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Longer than any call or handler takes, shorter than what overflows an instant.
-const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+/// Longer than anything takes or is kept, shorter than what overflows an instant.
+pub(crate) const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// When what begins now is over: after so long at most, and at the deadline of what it is a part of.
 pub(crate) fn ends_at(longest: Duration, deadline: Option<Instant>) -> Instant {

@@ -54,9 +54,10 @@ const QUEUED_MAX: usize = 1024;
 /// healthy broker leaves open, which confirms within milliseconds; lapin's tables of them never shrink.
 const UNCONFIRMED_MAX: usize = 2048;
 
-/// Most messages that wait for their place; publishing waits when there are more. Twice the calls that a client makes
-/// at a time, by default: those to one queue that does not confirm are to leave room for others.
-const WAITING_MAX: usize = 32_768;
+/// Most messages that wait for their place; publishing waits when there are more. Far more than there are: calls are
+/// bounded by the client's limit and replies by the prefetch, and of those that nobody wants any more there are no more
+/// than of the others (`places`).
+const WAITING_MAX: usize = 1 << 20;
 
 /// A message on its way out.
 pub(crate) struct Outgoing {

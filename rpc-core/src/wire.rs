@@ -87,6 +87,8 @@ pub(crate) struct Head {
     /// How the body is written; the refused content type if it is neither form.
     pub(crate) codec: Result<Codec, String>,
     /// When nobody waits any more.
+    /// Whether that came with the request. If not, it has another one each time that it is handed out.
+    pub(crate) has_call_id: bool,
     pub(crate) deadline: Option<Instant>,
     /// How far the caller's clock is off, if it must be; ahead of ours if positive.
     pub(crate) skew_ms: Option<i64>,
@@ -108,6 +110,7 @@ impl Head {
             reply_to: properties.reply_to().clone().filter(|queue| !queue.as_str().is_empty()),
             correlation_id: properties.correlation_id().clone(),
             call_id: call_id.map_or_else(|| Uuid::now_v7().to_string(), str::to_owned),
+            has_call_id: call_id.is_some(),
             codec: codec(properties),
             deadline: remaining(properties, now_ms).map(|remaining| Instant::now() + remaining),
             skew_ms: skew_ms(properties, now_ms),
@@ -204,7 +207,7 @@ mod tests {
         let head = Head::read(&BasicProperties::default());
         assert_eq!(head.codec, Ok(Codec::Json));
         assert!(head.deadline.is_none() && head.reply_to.is_none());
-        assert!(Uuid::try_parse(&head.call_id).is_ok());
+        assert!(Uuid::try_parse(&head.call_id).is_ok() && !head.has_call_id);
         let head = Head::read(&BasicProperties::default().with_content_type("text/html".into()));
         assert_eq!(head.codec, Err("text/html".to_owned()));
     }

@@ -23,9 +23,9 @@ use crate::{
     wire::{Answer, CallId, Properties, RequestHead},
 };
 
-/// Most times that one request is sent because a connection was lost. A request that ends its own connection, which a
-/// broker does to what it does not understand, must not end one after another.
-pub(super) const SENT_MAX: u32 = 5;
+/// Most times that one request is sent again because a connection was lost. A request that ends its own connection,
+/// which a broker does to what it does not understand, must not end one after another.
+pub(super) const RESENT_MAX: u32 = 4;
 
 /// The first pause, and the longest, before a call goes once more to a queue that was lost with the connection.
 const FORGOTTEN_PAUSE: Duration = Duration::from_millis(50);
@@ -97,9 +97,10 @@ impl Call<'_> {
         if self.options.ask_first {
             self.ask().await?;
         }
+        let may_repeat = self.method.effect.may_repeat();
         // The last attempt of which nobody knows what became.
         let mut lost = None;
-        let (mut attempts, mut sent, mut forgotten) = (0, 0, 0);
+        let (mut attempts, mut resent, mut forgotten) = (0, 0, 0);
         loop {
             let link = match timeout_at(self.ends_at, self.client.inner.links.up()).await {
                 Ok(Ok(link)) => link,
@@ -113,10 +114,10 @@ impl Call<'_> {
                 let _ = timeout_at(self.ends_at, link.lost()).await;
                 continue;
             };
-            sent += 1;
             let error = match self.attempt(&link, pending).await {
                 Ok(reply) => return Ok(reply),
-                Err(error @ CallError::ConnectionLost { .. }) if self.method.effect.may_repeat() && sent < SENT_MAX => {
+                Err(error @ CallError::ConnectionLost { .. }) if may_repeat && resent < RESENT_MAX => {
+                    resent += 1;
                     tracing::debug!("the connection was lost: the call is sent again");
                     // On another one: this one may not be known to be lost yet, here or to others.
                     link.give_up();
@@ -144,12 +145,20 @@ impl Call<'_> {
                 Some(pause) => sleep(pause).await,
                 None => return Err(truth(lost, error)),
             }
+            if error.may_have_run() {
+                lost = Some(error);
+            }
         }
     }
 
     /// The pause before another attempt, if there is to be one.
     fn pause(&self, attempts: u32, error: &CallError) -> Option<Duration> {
-        if error.retry() != Retry::SameCall {
+        let helps = match error {
+            // Its work may be done, and may be done again.
+            CallError::Status(status) if self.method.effect.may_repeat() => status.code.retry() == Retry::SameCall,
+            _ => error.retry() == Retry::SameCall,
+        };
+        if !helps {
             return None;
         }
         let asked = match error {

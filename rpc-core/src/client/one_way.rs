@@ -7,7 +7,7 @@ use lapin::{BasicProperties, types::ShortString};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use uuid::Uuid;
 
-use super::{Client, RetryPolicy, call::SENT_MAX};
+use super::{Client, RetryPolicy, call::RESENT_MAX};
 use crate::{
     amqp,
     codec::Codec,
@@ -82,21 +82,21 @@ impl OneWay<'_> {
         let ends_at = deadline::ends_at(self.timeout, self.client.handlers_deadline());
         // What became of an attempt of which nobody knows: it outweighs what is known of later ones.
         let mut unsure = None;
-        let (mut attempts, mut sent) = (0, 0);
+        let (mut attempts, mut resent) = (0, 0);
         loop {
             let link = match self.link(ends_at).await {
                 Ok(link) => link,
                 Err(error) => return Err(unsure.unwrap_or(error)),
             };
-            sent += 1;
             let error = match self.attempt(&link, ends_at).await {
                 Ok(()) => return Ok(()),
-                Err(NotConfirmed::NotWritten) if sent < SENT_MAX => {
+                Err(NotConfirmed::NotWritten) if Instant::now() < ends_at => {
                     // The connection's end may be known here before it is to all; or it lives, and a channel was lost.
                     let _ = timeout(NOTICED_WITHIN, link.lost()).await;
                     continue;
                 }
-                Err(NotConfirmed::Lost(_)) if self.may_repeat && sent < SENT_MAX => {
+                Err(NotConfirmed::Lost(_)) if self.may_repeat && resent < RESENT_MAX => {
+                    resent += 1;
                     tracing::debug!("the connection was lost: a one-way message is published again");
                     unsure = Some(PublishError::ConnectionLost { source: None });
                     continue;
@@ -143,8 +143,7 @@ impl OneWay<'_> {
             return None;
         }
         let pause = self.retry.pause_after(attempts, fastrand::f64())?;
-        let ends_first = Instant::now() + pause >= ends_at;
-        (!ends_first && self.client.inner.retries.retry()).then_some(pause)
+        (pause < deadline::remaining(ends_at) && self.client.inner.retries.retry()).then_some(pause)
     }
 
     /// What the publisher is told.

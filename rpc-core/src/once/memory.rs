@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{Begun, CallKey, Committed, ReplyStore, StoreError, StoredAnswer};
+use crate::deadline;
 
 /// What a [`MemoryReplyStore`] holds at most.
 #[derive(Clone, Copy, Debug)]
@@ -103,7 +104,7 @@ impl MemoryReplyStore {
         if let Some(Call { state: CallState::Running(ended), .. }) = state.calls.insert(key.clone(), stored) {
             ended.cancel();
         }
-        state.ends.push_back((now + self.options.keep, key));
+        state.ends.push_back((now + self.options.keep.min(deadline::LONGEST), key));
         Committed::Stored
     }
 }

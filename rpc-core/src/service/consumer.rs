@@ -18,7 +18,6 @@ use crate::{
     amqp::{self, Bound, Channel, Settle},
     error::{BrokerError, ServeError},
     link::{Link, LinksEnded, Reopen},
-    method::Effect,
     publisher::Publisher,
 };
 
@@ -174,7 +173,7 @@ impl EndpointConsumer {
 
     fn take(&self, arrival: Arrival, replies: &Publisher) {
         // One that comes back counts as one that may have run: what must not run twice is run now.
-        if self.stop.shutdown.is_cancelled() && self.shared.endpoint.effect != Effect::AtMostOnce {
+        if self.stop.shutdown.is_cancelled() && self.shared.endpoint.may_repeat(&arrival.head) {
             return arrival.unsettled.settle(Settle::PutBack);
         }
         let span = tracing::debug_span!("rpc.delivery", queue = %self.names.queue);

@@ -7,16 +7,13 @@ use bytes::Bytes;
 use futures::FutureExt;
 use lapin::types::ShortString;
 use tokio::time::Instant;
-use tokio_util::{
-    sync::{CancellationToken, DropGuard},
-    task::TaskTracker,
-};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     cancels::Cancels,
     handler::{Endpoint, Failure},
     intake::Arrival,
-    one_way::{self, OneWayRetries, RefusedMessage},
+    one_way::{self, Next, OneWayRetries, RefusedMessage},
     progress::{self, ControlQueue, Wanted},
     settle::Unsettled,
     skew::SkewLog,
@@ -28,7 +25,6 @@ use crate::{
     context::Context,
     deadline,
     metadata::{METADATA_BYTES_MAX, Metadata},
-    method::Effect,
     publisher::{Outgoing, Publisher, Receipt},
     status::{MayHaveRun, Status},
     trace::TraceContext,
@@ -72,7 +68,7 @@ enum Ended {
 
 /// Handles one delivery and settles it; `replies` are those of the connection that it came by.
 pub(super) async fn handle(shared: Arc<Shared>, arrival: Arrival, replies: Publisher) {
-    let Arrival { head, published, properties, body, redelivered, credit, unsettled } = arrival;
+    let Arrival { mut head, published, properties, body, redelivered, credit, unsettled } = arrival;
     if let Some(skew_ms) = head.skew_ms {
         let app_id = properties.as_ref().and_then(|properties| properties.app_id().as_ref().map(ShortString::as_str));
         shared.skew.tell(&shared.endpoint.queue.name, app_id, skew_ms);
@@ -80,9 +76,22 @@ pub(super) async fn handle(shared: Arc<Shared>, arrival: Arrival, replies: Publi
     // For another try. A request has none, and its body is freed once it is read.
     let kept = if head.reply_to.is_none() { body.clone() } else { Bytes::new() };
     let wanted = progress::wanted(&head, credit, &replies);
-    // A handler may panic when it is dropped, too.
-    let running = AssertUnwindSafe(run(&shared, &head, published.clone(), body, redelivered, wanted)).catch_unwind();
-    let ended = running.await.unwrap_or(Ended::Panicked);
+    let arrived = Instant::now();
+    let mut ended = run_guarded(&shared, &head, published.clone(), body, redelivered, wanted).await;
+    // Nobody waits for an answer: trying again is the instance's own business.
+    while let Ended::Refused(status) = &ended
+        && head.reply_to.is_none()
+    {
+        let properties = properties.as_deref().expect("a one-way message keeps them");
+        let body = kept.clone();
+        let message = RefusedMessage { properties, head: &head, published: published.as_deref(), body };
+        match one_way::refused(&shared, message, status, (&unsettled, arrived)).await {
+            Next::Settle(settle) => return unsettled.settle(settle),
+            Next::Leave => return,
+            Next::Again => head.tries = head.tries.saturating_add(1),
+        }
+        ended = run_guarded(&shared, &head, published.clone(), kept.clone(), redelivered, None).await;
+    }
     let answer = Answering { shared: &shared, codec: head.codec.clone().unwrap_or(Codec::Json), replies: &replies };
     match ended {
         // Left to another instance.
@@ -96,17 +105,21 @@ pub(super) async fn handle(shared: Arc<Shared>, arrival: Arrival, replies: Publi
             answer.send(head, Err(status), unsettled, Settle::Reject).await;
         }
         Ended::Replied(body) => answer.send(head, Ok(body), unsettled, Settle::Ack).await,
-        Ended::Refused(status) if head.reply_to.is_some() => {
-            answer.send(head, Err(status), unsettled, Settle::Ack).await;
-        }
-        Ended::Refused(status) => {
-            let properties = properties.as_deref().expect("a one-way message keeps them");
-            let message = RefusedMessage { properties, head: &head, published: published.as_deref(), body: kept };
-            if let Some(settle) = one_way::refused(&shared, message, &status, &unsettled).await {
-                unsettled.settle(settle);
-            }
-        }
+        Ended::Refused(status) => answer.send(head, Err(status), unsettled, Settle::Ack).await,
     }
+}
+
+/// As [`run`]. A handler may panic when it is dropped, too.
+async fn run_guarded(
+    shared: &Shared,
+    head: &Head,
+    published: Option<Arc<Published>>,
+    body: Bytes,
+    redelivered: bool,
+    wanted: Option<Wanted<'_>>,
+) -> Ended {
+    let running = AssertUnwindSafe(run(shared, head, published, body, redelivered, wanted)).catch_unwind();
+    running.await.unwrap_or(Ended::Panicked)
 }
 
 /// Runs the handler unless the request is wrong or late, or may have been run before and must not be again.
@@ -127,11 +140,13 @@ async fn run(
         tracing::debug!(queue = shared.endpoint.queue.name, call_id = head.call_id, "nobody waits any more");
         return Ended::Unwanted;
     }
-    if redelivered && shared.endpoint.effect == Effect::AtMostOnce {
+    if redelivered && !shared.endpoint.may_repeat(head) {
         return Ended::Refused(Status::lost_by_an_instance(&shared.endpoint.queue.name));
     }
-    let (context, _cancelled) = context(shared, head, metadata, published, redelivered);
-    let cancellation = context.cancellation.clone();
+    let cancellation = CancellationToken::new();
+    // However the handler is left, what it spawned stops with it.
+    let _cancelled = cancellation.clone().drop_guard();
+    let context = context(shared, head, &cancellation, metadata, published, redelivered);
     let id = head.correlation_id.as_ref().filter(|_| head.reply_to.is_some());
     let cancellable = id.map(|id| shared.cancels.begin(id.as_str(), &cancellation));
     if let Some(None) = cancellable {
@@ -145,7 +160,7 @@ async fn run(
         biased;
         ended = handler => match ended {
             _ if cancellation.is_cancelled() => Ended::Unwanted,
-            Ok(body) if body.len() > body_bytes_max => {
+            Ok(body) if head.reply_to.is_some() && body.len() > body_bytes_max => {
                 let text = format!("the reply takes at most {body_bytes_max} bytes, not {}", body.len());
                 // The work is done: another attempt would do it twice.
                 Ended::Refused(Status::resource_exhausted(text).with_detail(&MayHaveRun(true)))
@@ -176,16 +191,15 @@ fn acceptable(head: &Head, body_bytes: usize, body_bytes_max: usize) -> Result<(
     Ok((*codec, metadata))
 }
 
-/// What the handler is told. The guard fires the cancellation however the handler is left, so that what it spawned
-/// stops with it.
+/// What the handler is told.
 fn context(
     shared: &Shared,
     head: &Head,
+    cancellation: &CancellationToken,
     metadata: Metadata,
     published: Option<Arc<Published>>,
     redelivered: bool,
-) -> (Context, DropGuard) {
-    let cancellation = CancellationToken::new();
+) -> Context {
     let trace = head.trace.as_ref().map_or_else(TraceContext::new_root, TraceContext::child);
     let scope = Scope {
         deadline: head.deadline,
@@ -193,10 +207,11 @@ fn context(
         trace: trace.clone(),
         path: path(head.path.as_deref(), &shared.endpoint.queue.name),
     };
-    let context = Context {
+    Context {
         call_id: head.call_id.as_str().into(),
         deadline: head.deadline,
-        cancellation: cancellation.clone(),
+        // The handler's own: whoever fires it does not take the call away.
+        cancellation: cancellation.child_token(),
         client: shared.client.scoped(scope),
         trace,
         instance: Arc::clone(&shared.instance),
@@ -204,8 +219,7 @@ fn context(
         metadata,
         published,
         unfinished: shared.unfinished.clone(),
-    };
-    (context, cancellation.drop_guard())
+    }
 }
 
 /// The methods on the way here, and this one. The first ones are forgotten when there are too many.

@@ -14,6 +14,7 @@ use crate::{
     error::BindingError,
     method::Effect,
     status::{BadFields, Status},
+    wire::Head,
 };
 
 /// What an instance consumes, and how.
@@ -30,6 +31,18 @@ pub(super) struct Endpoint {
     /// Whether the handler can send progress.
     pub(super) is_progressive: bool,
     pub(super) handler: Handler,
+}
+
+impl Endpoint {
+    /// Whether a request may be run that an instance may have run before. Without an id of its caller's nobody could
+    /// know a call that is remembered.
+    pub(super) fn may_repeat(&self, head: &Head) -> bool {
+        match self.effect {
+            Effect::AtMostOnce => false,
+            Effect::Repeatable => true,
+            Effect::Once => head.has_call_id,
+        }
+    }
 }
 
 /// Where an endpoint's messages come from.

@@ -19,7 +19,7 @@ use crate::{
     codec::Codec,
     context::Context,
     once::{Begun, CallKey, Committed, ReplyStore, STARTS_MAX, StoreError, StoredAnswer},
-    status::{Retry, Status},
+    status::{MayHaveRun, Retry, Status},
 };
 
 /// How long a call waits that as many processes as may have begun already: then it is looked what became of them.
@@ -149,7 +149,8 @@ impl<R: ReplyStore> Once<R> {
         let answer = match self.store.commit(&self.call, transaction, answer.clone()).await {
             Ok(Committed::Stored) => answer,
             Ok(Committed::Before(answer)) => answer,
-            Err(error) => return Err(self.failed(&error).into()),
+            // It may be stored nevertheless: the store's own connection may have been lost with its word.
+            Err(error) => return Err(self.failed(&error).with_detail(&MayHaveRun(true)).into()),
         };
         self.begun = false;
         Ok(answer)

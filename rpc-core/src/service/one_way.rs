@@ -11,12 +11,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use lapin::{BasicProperties, types::ShortString};
+use tokio::time::Instant;
 
 use super::{delivery::Shared, settle::Unsettled};
 use crate::{
     amqp::Settle,
     backoff,
-    error::{HeaderError, PublishError},
+    error::{HeaderError, PublishError, RejectReason},
     status::{Retry, Status},
     wire::{self, Head, Published},
 };
@@ -49,6 +50,11 @@ impl OneWayRetries {
     }
 }
 
+/// Longest that a message is handled again and again here, because its own queue refuses it. To put it back would count
+/// as a delivery, of which a quorum queue bounds the number; longer would be more than RabbitMQ's consumer timeout
+/// leaves after the longest handler.
+const KEPT_MAX: Duration = Duration::from_secs(4 * 60);
+
 /// A one-way message that its handler refused, as it came.
 pub(super) struct RefusedMessage<'a> {
     pub(super) properties: &'a BasicProperties,
@@ -58,18 +64,28 @@ pub(super) struct RefusedMessage<'a> {
     pub(super) body: Bytes,
 }
 
-/// What becomes of a one-way message that its handler refused; none: it is left to another instance.
+/// What becomes of a one-way message that its handler refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    Settle(Settle),
+    /// It is handled once more, here.
+    Again,
+    /// It is left to another instance.
+    Leave,
+}
+
+/// Rests, and publishes the message again, if it is to be tried again. It came at `arrived`.
 pub(super) async fn refused(
     shared: &Shared,
     message: RefusedMessage<'_>,
     status: &Status,
-    unsettled: &Unsettled,
-) -> Option<Settle> {
+    (unsettled, arrived): (&Unsettled, Instant),
+) -> Next {
     let head = message.head;
     let (queue, id) = (shared.endpoint.queue.name.as_str(), head.call_id.as_str());
     let tries = head.tries.saturating_add(1);
     // What must not run twice, and may have run, is kept with the dead: there is nobody to ask.
-    let may_repeat = shared.endpoint.effect.may_repeat();
+    let may_repeat = shared.endpoint.may_repeat(head);
     let may_run = status.retry() == Retry::SameCall || may_repeat;
     let pause = match status.code.retry() {
         Retry::SameCall if may_run => shared.retries.pause_after(tries),
@@ -77,7 +93,7 @@ pub(super) async fn refused(
     };
     let Some(pause) = pause else {
         tracing::error!(queue, id, tries, %status, "a one-way message is given up");
-        return Some(Settle::Reject);
+        return Next::Settle(Settle::Reject);
     };
     // Once a message, not once a try: an outage must not fill the log.
     if tries == 1 {
@@ -88,7 +104,7 @@ pub(super) async fn refused(
         () = tokio::time::sleep(pause) => {}
         () = shared.shutdown.cancelled() => {
             if may_repeat {
-                return Some(Settle::PutBack);
+                return Next::Settle(Settle::PutBack);
             }
         }
     }
@@ -96,16 +112,26 @@ pub(super) async fn refused(
         Ok(message) => message,
         Err(error) => {
             tracing::error!(queue, id, tries, %status, %error, "a one-way message is given up");
-            return Some(Settle::Reject);
+            return Next::Settle(Settle::Reject);
         }
     };
+    let publishing = shared.client.publish_again(queue.clone(), properties, body, shared.endpoint.effect);
     tokio::select! {
         biased;
         // It is handed out again already.
-        () = unsettled.lost() => None,
-        settle = publish_again(shared, queue, properties, body) => Some(settle),
+        () = unsettled.lost() => Next::Leave,
+        published = publishing => match published {
+            Ok(()) => Next::Settle(Settle::Ack),
+            // The queue is full, most likely, and who takes from it waits as this one does.
+            Err(PublishError::Rejected(RejectReason::Broker))
+                if arrived.elapsed() < KEPT_MAX && !shared.shutdown.is_cancelled() => Next::Again,
+            Err(error) => {
+                tracing::warn!(%queue, %error, "a one-way message could not be published again: it is put back");
+                Next::Settle(Settle::PutBack)
+            }
+        },
         // It may be in the queue twice then, if it was just on its way.
-        () = shared.shutdown.cancelled(), if may_repeat => Some(Settle::PutBack),
+        () = shared.shutdown.cancelled(), if may_repeat => Next::Settle(Settle::PutBack),
     }
 }
 
@@ -118,18 +144,6 @@ fn once_more(
     let queue = shared.endpoint.queue.name.as_str();
     let queue = ShortString::try_new(queue).expect("the queue was declared under this name");
     Ok((queue, wire::retry_properties(properties, head, published, tries)?, body))
-}
-
-async fn publish_again(shared: &Shared, queue: ShortString, properties: BasicProperties, body: Bytes) -> Settle {
-    match shared.client.publish_again(queue.clone(), properties, body, shared.endpoint.effect).await {
-        Ok(()) => Settle::Ack,
-        // The queue is full, most likely; its own place there is still this one's.
-        Err(PublishError::Rejected(_)) => Settle::PutBack,
-        Err(error) => {
-            tracing::warn!(%queue, %error, "a one-way message could not be published again: it is put back");
-            Settle::PutBack
-        }
-    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! A delivery is settled by consuming its [`Unsettled`]. What has been settled since the last look goes to the broker
 //! as one `basic.ack` with `multiple`, as far as no earlier delivery is open.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 
 use tokio::sync::mpsc;
 use tokio_util::task::task_tracker::TaskTrackerToken;
@@ -52,60 +52,53 @@ pub(super) struct Command<A> {
     pub(super) multiple: bool,
 }
 
-/// The deliveries of a channel that are not settled, in their order. No I/O.
+/// The deliveries of a channel that are not settled. No I/O. Holds no more than the prefetch lets through, however long
+/// one of them stays open.
 #[derive(Debug)]
 pub(super) struct Window<A> {
-    deliveries: VecDeque<Entry<A>>,
+    open: BTreeMap<u64, A>,
+    /// Not told to the broker.
+    settled: Vec<Settled<A>>,
 }
 
 #[derive(Debug)]
-struct Entry<A> {
+struct Settled<A> {
     tag: u64,
-    /// None once the broker has been told.
-    delivery: Option<A>,
-    settle: Option<Settle>,
+    delivery: A,
+    settle: Settle,
 }
 
 impl<A> Default for Window<A> {
     fn default() -> Self {
-        Self { deliveries: VecDeque::new() }
+        Self { open: BTreeMap::new(), settled: Vec::new() }
     }
 }
 
 impl<A> Window<A> {
-    /// A delivery came. Tags rise.
+    /// A delivery came.
     pub(super) fn arrived(&mut self, tag: u64, delivery: A) {
-        self.deliveries.push_back(Entry { tag, delivery: Some(delivery), settle: None });
+        self.open.insert(tag, delivery);
     }
 
     /// What shall become of a delivery; [`take`](Self::take) says it to the broker.
     pub(super) fn settle(&mut self, tag: u64, settle: Settle) {
-        if let Ok(index) = self.deliveries.binary_search_by_key(&tag, |entry| entry.tag) {
-            self.deliveries[index].settle = Some(settle);
+        if let Some(delivery) = self.open.remove(&tag) {
+            self.settled.push(Settled { tag, delivery, settle });
         }
     }
 
     /// What is to be told to the broker about all that was settled since the last time.
     pub(super) fn take(&mut self) -> Vec<Command<A>> {
-        let mut commands = Vec::new();
-        let mut run = 0;
-        // From the front, while nothing is open: acks run together.
-        while let Some(front) = self.deliveries.front()
-            && let Some(settle) = front.settle
-        {
-            let Some(Entry { delivery: Some(delivery), .. }) = self.deliveries.pop_front() else { continue };
+        self.settled.sort_unstable_by_key(|settled| settled.tag);
+        let first_open = self.open.first_key_value().map_or(u64::MAX, |(tag, _)| *tag);
+        let mut commands: Vec<Command<A>> = Vec::new();
+        for Settled { tag, delivery, settle } in self.settled.drain(..) {
             match commands.last_mut() {
-                Some(last) if settle == Settle::Ack && run > 0 => *last = Command { delivery, settle, multiple: true },
+                // Acks run together, as far as nothing is open. Behind that one by one, for its sake.
+                Some(last) if tag < first_open && (last.settle, settle) == (Settle::Ack, Settle::Ack) => {
+                    *last = Command { delivery, settle, multiple: true };
+                }
                 _ => commands.push(Command { delivery, settle, multiple: false }),
-            }
-            run = if settle == Settle::Ack { run + 1 } else { 0 };
-        }
-        // Behind an open one: one by one, for its sake.
-        for entry in &mut self.deliveries {
-            if let Some(settle) = entry.settle
-                && let Some(delivery) = entry.delivery.take()
-            {
-                commands.push(Command { delivery, settle, multiple: false });
             }
         }
         commands
@@ -156,6 +149,17 @@ mod tests {
         let commands = settled(&mut window, &[1, 2, 4, 5]);
         let reject = Command { delivery: 3, settle: Settle::Reject, multiple: false };
         assert_eq!(commands, [ack(2, true), reject, ack(5, true)]);
+    }
+
+    #[test]
+    fn one_that_stays_open_keeps_nothing_of_the_others() {
+        let mut window = window(1..=1);
+        for tag in 2..=10_000 {
+            window.arrived(tag, tag);
+            assert_eq!(settled(&mut window, &[tag]), [ack(tag, false)]);
+        }
+        assert_eq!((window.open.len(), window.settled.len()), (1, 0));
+        assert_eq!(settled(&mut window, &[1]), [ack(1, false)]);
     }
 
     proptest! {

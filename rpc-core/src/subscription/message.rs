@@ -1,6 +1,6 @@
 //! A message of a subscription, and how it is settled.
 
-use std::fmt;
+use std::{fmt, panic::AssertUnwindSafe};
 
 use bytes::Bytes;
 use lapin::{Acker, BasicProperties, message::Delivery, types::ShortString};
@@ -142,6 +142,8 @@ pub(super) enum Unreadable {
     ContentType(String),
     #[error("it has {0} bytes")]
     TooLarge(usize),
+    #[error("its type's own Deserialize panicked")]
+    Panicked,
     #[error(transparent)]
     Malformed(#[from] DecodeError),
 }
@@ -168,5 +170,6 @@ fn read_body<B: Body>(head: &Head, data: &[u8]) -> Result<B, Unreadable> {
     if data.len() > BODY_BYTES_MAX {
         return Err(Unreadable::TooLarge(data.len()));
     }
-    Ok(codec.decode(data)?)
+    let decoded = std::panic::catch_unwind(AssertUnwindSafe(|| codec.decode(data)));
+    Ok(decoded.map_err(|_| Unreadable::Panicked)??)
 }

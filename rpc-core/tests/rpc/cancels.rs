@@ -144,3 +144,15 @@ async fn another_method_always_goes_through() {
     let answers = soon("all are answered", futures::future::join_all(calls)).await;
     assert_eq!(answers, (0..20).map(|number| number.to_string()).collect::<Vec<_>>());
 }
+
+#[tokio::test]
+async fn a_handler_that_fires_its_own_token_is_answered_all_the_same() {
+    let Some(broker) = broker("own-token").await else { return };
+    let service = Service::new("test", "1.0.0", stateless()).method::<Work, _, _>(async |_, context: Context, _| {
+        let _what_it_spawned_stops = context.cancellation().clone().drop_guard();
+        Ok("done".to_owned())
+    });
+    let client = client(&broker.url).await;
+    let _running = service.serve(&client, ServeOptions::default()).await.unwrap();
+    assert_eq!(client.call_with::<Work>(&1, within(PATIENCE)).await.unwrap(), "done");
+}

@@ -2,20 +2,23 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU32, Ordering},
     },
     time::Duration,
 };
 
 use futures::future::join_all;
+use lapin::BasicProperties;
 use tokio::sync::mpsc;
 use warren_rpc::{
-    Begun, CallError, CallKey, CallOptions, Code, Committed, Context, Effect, MemoryReplyStore, MemoryTransaction,
-    Method, MethodOptions, ReplyStore, ServeOptions, Service, Status, StoreError, StoredAnswer,
+    Begun, CallError, CallKey, CallOptions, Code, Codec, Committed, Context, Effect, MemoryReplyStore,
+    MemoryTransaction, Method, MethodOptions, ReplyStore, Retry, RetryPolicy, ServeOptions, Service, Status,
+    StoreError, StoredAnswer,
 };
+use warren_testing::{OwnOptions, own_broker};
 
-use super::harness::{PATIENCE, broker, client, soon, within};
+use super::harness::{PATIENCE, broker, client, eventually, foreign, ready, soon, stateless, within};
 
 /// Counts, and answers how often it has.
 struct Count;
@@ -150,4 +153,75 @@ async fn a_process_may_end_after_the_shutdown_and_no_start_stays_counted() {
     soon("the shutdown", running.shutdown()).await;
     assert_eq!(store.abandoned.load(Ordering::SeqCst), 1);
     call.abort();
+}
+
+/// Stores, and loses its connection before it can say so.
+#[derive(Default)]
+struct Unsure {
+    stored: Mutex<Option<StoredAnswer>>,
+}
+
+impl ReplyStore for Unsure {
+    type Transaction = ();
+
+    async fn begin(&self, _: &CallKey) -> Result<Begun<()>, StoreError> {
+        let stored = self.stored.lock().unwrap().clone();
+        Ok(stored.map_or(Begun::Run { transaction: (), starts: 1 }, Begun::Answered))
+    }
+
+    async fn commit(&self, _: &CallKey, _: Option<()>, answer: StoredAnswer) -> Result<Committed, StoreError> {
+        *self.stored.lock().unwrap() = Some(answer);
+        Err(StoreError::new("the connection was lost during the commit"))
+    }
+
+    async fn abandon(&self, _: &CallKey) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn what_may_have_been_committed_is_asked_for_again_and_never_called_undone() {
+    let Some(broker) = broker("once-unsure").await else { return };
+    let caller = client(&broker.url).await;
+    let once = async |_: Arc<()>, _: Context, (), number| Ok((number, ()));
+    let served = |store| {
+        let service = Service::new("test", "1.0.0", stateless());
+        service.once::<Count, _, _, _>(MethodOptions::default(), Arc::new(store), once)
+    };
+    let running = served(Unsure::default()).serve(&caller, ServeOptions::default()).await.unwrap();
+    let one_attempt = CallOptions { retry: RetryPolicy::never(), ..called("unsure") };
+    let error = caller.call_with::<Count>(&7, one_attempt).await.unwrap_err();
+    assert!(error.may_have_run() && error.retry() == Retry::OnlyIdempotent, "{error}");
+    running.shutdown().await;
+    let _running = served(Unsure::default()).serve(&caller, ServeOptions::default()).await.unwrap();
+    assert_eq!(caller.call_with::<Count>(&7, called("unsure")).await.unwrap(), 7);
+}
+
+#[tokio::test]
+async fn without_an_id_of_its_caller_a_request_that_comes_back_is_not_run_again() {
+    let Some(broker) = own_broker(OwnOptions::default()).await else { return };
+    let (begun, mut begun_rx) = mpsc::unbounded_channel();
+    let service = Service::new("test", "1.0.0", Arc::new(begun)).once::<Count, _, _, _>(
+        MethodOptions::default(),
+        Arc::new(MemoryReplyStore::default()),
+        |begun: Arc<mpsc::UnboundedSender<u32>>, _: Context, _, number| async move {
+            begun.send(number).unwrap();
+            std::future::pending().await
+        },
+    );
+    let _running = service.serve(&client(&broker.url).await, ServeOptions::default()).await.unwrap();
+    let channel = foreign(&broker.url).await;
+    channel.queue_declare("test.answers".into(), Default::default(), Default::default()).await.unwrap();
+    let properties = BasicProperties::default().with_reply_to("test.answers".into()).with_correlation_id("7".into());
+    let request = channel.basic_publish("".into(), Count::NAME.into(), Default::default(), b"1", properties);
+    request.await.unwrap().await.unwrap();
+    assert_eq!(soon("it begins", begun_rx.recv()).await, Some(1));
+
+    broker.cut_connections().await;
+    let channel = foreign(&broker.url).await;
+    eventually("it is answered", || async { ready(&channel, "test.answers").await == 1 }).await;
+    let answer = channel.basic_get("test.answers".into(), Default::default()).await.unwrap().unwrap();
+    let status: Status = Codec::Json.decode(&answer.data).unwrap();
+    assert!(status.code == Code::Unavailable && status.may_have_run(), "{status}");
+    assert!(begun_rx.try_recv().is_err(), "it was begun once");
 }

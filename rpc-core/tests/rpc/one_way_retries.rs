@@ -1,6 +1,12 @@
 //! One-way messages that a handler refuses: tried again a bounded number of times, and in nobody's way meanwhile.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
 use lapin::{
     BasicProperties, Channel,
@@ -8,7 +14,7 @@ use lapin::{
     types::{AMQPValue, FieldTable},
 };
 use tokio::sync::mpsc;
-use warren_rpc::{Client, Context, OneWayRetries, Running, ServeOptions, Service, Status};
+use warren_rpc::{Client, Context, Effect, Method, OneWayRetries, Running, ServeOptions, Service, Status};
 use warren_testing::TestBroker;
 
 use super::harness::{Careful, Happened, Work, broker, client, foreign, ready, soon};
@@ -201,4 +207,50 @@ async fn what_a_stranger_put_into_an_event_does_no_harm_when_it_is_tried_again()
     }
     assert_eq!(ready(&stage.channel, "copies").await, 0, "another try goes to the event's own queue alone");
     stage.stop().await;
+}
+
+/// Has room for one.
+struct Narrow;
+
+impl Method for Narrow {
+    const NAME: &'static str = "test.narrow_durable";
+    const EFFECT: Effect = Effect::Repeatable;
+    const DURABLE: bool = true;
+    const QUEUE_LENGTH_MAX: u32 = 1;
+    type Request = u32;
+    type Reply = ();
+}
+
+/// More often than a quorum queue hands one message out.
+const REFUSALS: u32 = 30;
+
+#[tokio::test]
+async fn a_message_that_its_full_queue_refuses_is_tried_on_and_not_used_up() {
+    let Some(broker) = broker("refused-full").await else { return };
+    let (seen, mut seen_rx) = mpsc::unbounded_channel();
+    let left = AtomicU32::new(REFUSALS);
+    let service = Service::new("test", "1.0.0", Arc::new((seen, left)))
+        .method::<Narrow, _, _>(async |state: Arc<(mpsc::UnboundedSender<u32>, AtomicU32)>, _, number| {
+            state.0.send(number).unwrap();
+            let left = state.1.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+            left.map_or(Ok(()), |_| Err(Status::unavailable("not now")))
+        })
+        .one_way_retries(OneWayRetries {
+            pause: Duration::from_millis(20),
+            pause_max: Duration::from_millis(20),
+            ..at_once(128)
+        });
+    let client = client(&broker.url).await;
+    let _running = service.serve(&client, ServeOptions::default()).await.unwrap();
+    for number in 1..=2 {
+        client.notify::<Narrow>(&number).await.unwrap();
+    }
+    let mut seen = Vec::new();
+    while seen.len() < 2 + REFUSALS as usize {
+        seen.push(soon("the next one", seen_rx.recv()).await.unwrap());
+    }
+    seen.sort_unstable();
+    seen.dedup();
+    assert_eq!(seen, [1, 2]);
+    assert_eq!(ready(&foreign(&broker.url).await, "test.narrow_durable.dead").await, 0);
 }

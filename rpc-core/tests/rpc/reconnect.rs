@@ -1,12 +1,20 @@
 //! A connection, a queue or a broker that is lost, and comes back: rows 1, 2 and 17 of the table of faults
 //! (`docs/faults.md`).
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
 use futures::{StreamExt, future::join_all};
 use lapin::{BasicProperties, options::BasicConsumeOptions};
 use tokio::sync::mpsc;
-use warren_rpc::{CallError, Client, ClientOptions, Context, Method, ServeOptions, Service, Status};
+use warren_rpc::{
+    CallError, CallOptions, Client, ClientOptions, Context, Method, RetryPolicy, ServeOptions, Service, Status,
+};
 use warren_testing::{OwnOptions, TestBroker, own_broker};
 
 use super::harness::{Careful, PATIENCE, Work, broker, client, eventually, foreign, ready, soon, within};
@@ -196,4 +204,37 @@ async fn addresses_are_tried_in_turn() {
     assert_eq!(caller.call::<Work>(&1).await.unwrap(), "done 1");
     let all_wrong = Client::connect(&format!("amqp://{nobody},amqp://{nobody}"), ClientOptions::default()).await;
     assert!(all_wrong.unwrap_err().to_string().contains(&nobody.to_string()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_refused_before_a_connection_was_lost_does_not_count_as_lost() {
+    let Some(broker) = own_broker(OwnOptions::default()).await else { return };
+    let (begun, mut begun_rx) = mpsc::unbounded_channel();
+    let service =
+        Service::new("test", "1.0.0", Arc::new((begun, AtomicU32::new(0)))).method::<Work, _, _>(refuse_then_hang);
+    let (server, caller) = (client(&broker.url).await, client(&broker.url).await);
+    let _running = service.serve(&server, ServeOptions::default()).await.unwrap();
+    let pause = Duration::from_millis(1);
+    let retry = RetryPolicy { attempts_max: 20, pause, pause_max: pause };
+    let call =
+        tokio::spawn(async move { caller.call_with::<Work>(&1, CallOptions { retry, ..within(PATIENCE) }).await });
+    assert_eq!(soon("the attempt after eight", begun_rx.recv()).await, Some(9));
+    broker.cut_connections().await;
+    assert_eq!(soon("the call", call).await.unwrap().unwrap(), "done");
+}
+
+/// Refuses eight times, hangs, and then works.
+async fn refuse_then_hang(
+    state: Arc<(mpsc::UnboundedSender<u32>, AtomicU32)>,
+    _: Context,
+    _: u32,
+) -> Result<String, Status> {
+    match state.1.fetch_add(1, Ordering::SeqCst) + 1 {
+        1..=8 => Err(Status::unavailable("not yet")),
+        9 => {
+            state.0.send(9).unwrap();
+            std::future::pending().await
+        }
+        _ => Ok("done".to_owned()),
+    }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use lapin::{BasicProperties, options::BasicPublishOptions};
+use serde::{Deserialize, Deserializer, Serialize};
 use warren_rpc::{Client, Exchange, Headers, Message, PublishOptions, SubscribeError, SubscribeOptions, Subscription};
 use warren_testing::{OwnOptions, TestBroker, own_broker};
 
@@ -202,4 +203,29 @@ async fn what_the_broker_refuses_is_named() {
     let long = SubscribeOptions { queue: Some("q".repeat(252)), ..SubscribeOptions::default() };
     assert!(matches!(client.subscribe(&TOPIC, ["#"], long).await, Err(SubscribeError::Name(_))));
     drop(subscription);
+}
+
+/// Its type's own code panics over 7.
+#[derive(Debug, PartialEq, Serialize)]
+struct Unlucky(u32);
+
+impl<'de> Deserialize<'de> for Unlucky {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let number = u32::deserialize(deserializer)?;
+        assert_ne!(number, 7, "a Deserialize that panics");
+        Ok(Self(number))
+    }
+}
+
+#[tokio::test]
+async fn a_body_whose_reading_panics_is_rejected_and_the_next_one_is_read() {
+    let Some(broker) = broker("unlucky").await else { return };
+    let client = client(&broker.url).await;
+    let unlucky = Exchange::<Unlucky>::topic("test.topic");
+    let mut subscription = client.subscribe(&unlucky, ["spring.*"], named()).await.unwrap();
+    publish(&client, [7, 8]).await;
+    let message = soon("the next one", subscription.next()).await.expect("the subscription goes on");
+    assert_eq!(message.ack(), Unlucky(8));
+    let channel = foreign(&broker.url).await;
+    eventually("it is kept", || async { ready(&channel, &format!("{QUEUE}.dead")).await == 1 }).await;
 }
