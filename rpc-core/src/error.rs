@@ -1,10 +1,14 @@
 //! What a caller, a publisher and an instance can meet, each its own small enum.
 
 mod call;
+mod publish;
 
 use std::time::Duration;
 
-pub use self::call::{CallError, RejectReason};
+pub use self::{
+    call::{CallError, RejectReason},
+    publish::PublishError,
+};
 use crate::exchange::ExchangeKind;
 
 /// What AMQP itself said when something failed: the source of the errors below.
@@ -124,70 +128,6 @@ pub enum ConnectError {
         /// Where, without the password.
         address: String,
     },
-}
-
-/// Why a message may not have been published. What a retry would do is said with each; who tries again uses the same
-/// id, so that a message that came twice can be known.
-#[derive(Clone, Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum PublishError {
-    /// The message was not accepted: too large, not to be carried, or the client was closed. Nothing happened; unless a
-    /// queue refused it ([`RejectReason::Broker`]), most often because it is full: of several queues another may have
-    /// it.
-    #[error("not accepted: {0}")]
-    Rejected(#[from] RejectReason),
-    /// No queue takes it: nobody ever served the method here, or nothing is bound to the exchange by such a key or
-    /// such headers. Nothing happened.
-    #[error("{}", no_queue_takes(exchange, routing_key))]
-    Unroutable {
-        /// Empty for a method.
-        exchange: String,
-        /// The method, or the key.
-        routing_key: String,
-    },
-    /// The exchange cannot be declared: most often it is of another kind. Nothing happened.
-    #[error("the exchange {exchange} cannot be used as a {kind} exchange: {source}")]
-    Exchange {
-        /// The exchange.
-        exchange: String,
-        /// What it should be.
-        kind: ExchangeKind,
-        /// What AMQP said.
-        source: BrokerError,
-    },
-    /// The connection, or its channel, was lost before the broker's confirm: it may have been published.
-    #[error("the connection to the broker was lost before its confirm")]
-    ConnectionLost {
-        /// What AMQP said, if anything.
-        source: Option<BrokerError>,
-    },
-    /// The broker did not confirm in time. It may have been published, or may yet.
-    #[error("the broker did not confirm within {timeout:?}")]
-    TimedOut {
-        /// How long was waited.
-        timeout: Duration,
-    },
-    /// The broker blocks publishers, for want of memory or disk, and went on to do so. Nothing happened.
-    #[error("the broker blocks publishers, and did so for {timeout:?}: {reason}")]
-    Blocked {
-        /// Why, in the broker's words.
-        reason: String,
-        /// How long was waited.
-        timeout: Duration,
-    },
-    /// There was no connection in time. Nothing happened.
-    #[error("no broker answered within {timeout:?}")]
-    NotConnected {
-        /// How long was waited.
-        timeout: Duration,
-    },
-}
-
-fn no_queue_takes(exchange: &str, routing_key: &str) -> String {
-    match exchange {
-        "" => format!("no service has declared {routing_key}"),
-        _ => format!("no queue takes what is published as {routing_key:?} to the exchange {exchange:?}"),
-    }
 }
 
 /// Why there is no subscription, or none any more.

@@ -87,7 +87,7 @@ impl From<CallError> for Status {
             CallError::Rejected(RejectReason::InFlightLimit { .. } | RejectReason::Broker) => {
                 Self::resource_exhausted(text)
             }
-            CallError::Rejected(RejectReason::Closed { .. }) => Self::unavailable(text),
+            CallError::Rejected(reason) if reason.is_closed() => Self::unavailable(text),
             CallError::Rejected(_) => Self::internal(text),
         };
         match error {
@@ -145,6 +145,13 @@ pub enum RejectReason {
     /// A header cannot be chosen. Retrying does not help.
     #[error(transparent)]
     Header(#[from] HeaderError),
+}
+
+impl RejectReason {
+    /// Whether it is the client's end, and nothing that the caller chose.
+    pub(super) fn is_closed(&self) -> bool {
+        matches!(self, Self::Closed { .. })
+    }
 }
 
 #[cfg(test)]
