@@ -53,7 +53,8 @@ pub trait ReplyStore: Send + Sync + 'static {
         answer: StoredAnswer,
     ) -> impl Future<Output = Result<Committed, StoreError>> + Send;
 
-    /// The handler has ended in order, without an answer to store: its start is not counted against the call.
+    /// The handler has ended in order, without an answer to store: its start is not counted against the call. It is
+    /// called after a failed [`commit`](Self::commit), too, which may have stored: an answer that is stored must stay.
     ///
     /// # Errors
     ///

@@ -56,7 +56,7 @@ const UNCONFIRMED_MAX: usize = 2048;
 
 /// Most messages that wait for their place; publishing waits when there are more. Far more than there are: calls are
 /// bounded by the client's limit and replies by the prefetch, and of those that nobody wants any more there are no more
-/// than of the others (`places`).
+/// than of the others (`places`). What has no such bound are the cancels of dropped calls.
 const WAITING_MAX: usize = 1 << 20;
 
 /// A message on its way out.

@@ -86,9 +86,9 @@ pub(crate) struct Head {
     pub(crate) call_id: String,
     /// How the body is written; the refused content type if it is neither form.
     pub(crate) codec: Result<Codec, String>,
-    /// When nobody waits any more.
     /// Whether that came with the request. If not, it has another one each time that it is handed out.
     pub(crate) has_call_id: bool,
+    /// When nobody waits any more.
     pub(crate) deadline: Option<Instant>,
     /// How far the caller's clock is off, if it must be; ahead of ours if positive.
     pub(crate) skew_ms: Option<i64>,

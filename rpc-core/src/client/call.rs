@@ -15,10 +15,11 @@ use crate::{
     deadline,
     error::{CallError, RejectReason},
     link::{Link, LinksEnded},
+    method::Effect,
     pending::PendingCall,
     progress::Inbox,
     publisher::{Outgoing, Receipt},
-    status::{Code, Retry, RetryAfter, Status},
+    status::{Code, MayHaveRun, Retry, RetryAfter, Status},
     trace::TraceContext,
     wire::{Answer, CallId, Properties, RequestHead},
 };
@@ -98,6 +99,7 @@ impl Call<'_> {
             self.ask().await?;
         }
         let may_repeat = self.method.effect.may_repeat();
+        let no_broker = || Status::unavailable("no broker answers").into();
         // The last attempt of which nobody knows what became.
         let mut lost = None;
         let (mut attempts, mut resent, mut forgotten) = (0, 0, 0);
@@ -107,12 +109,14 @@ impl Call<'_> {
                 Ok(Err(LinksEnded(source))) => {
                     return Err(lost.unwrap_or_else(|| RejectReason::Closed { source }.into()));
                 }
-                Err(_) => return Err(lost.unwrap_or_else(|| Status::unavailable("no broker answers").into())),
+                Err(_) => return Err(lost.unwrap_or_else(no_broker)),
             };
             let Some(pending) = link.pending.begin() else {
                 // It was lost just now.
-                let _ = timeout_at(self.ends_at, link.lost()).await;
-                continue;
+                match timeout_at(self.ends_at, link.lost()).await {
+                    Ok(()) => continue,
+                    Err(_) => return Err(lost.unwrap_or_else(no_broker)),
+                }
             };
             let error = match self.attempt(&link, pending).await {
                 Ok(reply) => return Ok(reply),
@@ -128,12 +132,12 @@ impl Call<'_> {
                     }
                     continue;
                 }
-                // The broker may have lost the queue with the connection: its service declares it again.
+                // An instance had it before. The broker may have lost the queue since: its service declares it again.
                 Err(error @ CallError::Unroutable { .. }) if lost.is_some() => {
                     forgotten += 1;
                     let pause = backoff::doubled(FORGOTTEN_PAUSE, FORGOTTEN_PAUSE_MAX, forgotten);
                     if pause >= deadline::remaining(self.ends_at) {
-                        return Err(truth(lost, error));
+                        return Err(self.truth(lost, error));
                     }
                     sleep(pause).await;
                     continue;
@@ -143,7 +147,7 @@ impl Call<'_> {
             attempts += 1;
             match self.pause(attempts, &error) {
                 Some(pause) => sleep(pause).await,
-                None => return Err(truth(lost, error)),
+                None => return Err(self.truth(lost, error)),
             }
             if error.may_have_run() {
                 lost = Some(error);
@@ -153,12 +157,10 @@ impl Call<'_> {
 
     /// The pause before another attempt, if there is to be one.
     fn pause(&self, attempts: u32, error: &CallError) -> Option<Duration> {
-        let helps = match error {
-            // Its work may be done, and may be done again.
-            CallError::Status(status) if self.method.effect.may_repeat() => status.code.retry() == Retry::SameCall,
-            _ => error.retry() == Retry::SameCall,
-        };
-        if !helps {
+        // Its work may be done, and may be done again.
+        let is_unsure = self.method.effect.may_repeat()
+            && matches!(error, CallError::Status(status) if status.code == Code::Unavailable);
+        if error.retry() != Retry::SameCall && !is_unsure {
             return None;
         }
         let asked = match error {
@@ -254,14 +256,18 @@ impl Call<'_> {
         let text = format!("no reply of {name} in time: it may wait for itself: {path} > {name}");
         Some(Status::deadline_exceeded(text))
     }
-}
 
-/// The error of a call whose last attempt ended with `error`, and an earlier one got lost: that nothing happened is
-/// true of the last one alone. A status that is an answer stands for the call.
-fn truth(lost: Option<CallError>, error: CallError) -> CallError {
-    let is_answer = matches!(&error, CallError::Status(status) if status.retry() == Retry::Never);
-    match lost {
-        Some(lost) if !is_answer && !error.may_have_run() => lost,
-        _ => error,
+    /// The error of a call whose last attempt ended with `error`, and of an earlier one nobody knows what became: that
+    /// nothing happened is true of the last one alone. A status that is an answer stands for the call; but what it
+    /// refuses may be what the earlier attempt has done, unless answers are remembered.
+    fn truth(&self, lost: Option<CallError>, error: CallError) -> CallError {
+        match (lost, error) {
+            (Some(_), CallError::Status(status)) if status.retry() == Retry::Never => match self.method.effect {
+                Effect::Once => status.into(),
+                Effect::AtMostOnce | Effect::Repeatable => status.with_detail(&MayHaveRun(true)).into(),
+            },
+            (Some(lost), error) if !error.may_have_run() => lost,
+            (_, error) => error,
+        }
     }
 }

@@ -26,7 +26,7 @@ use crate::{
     deadline,
     metadata::{METADATA_BYTES_MAX, Metadata},
     publisher::{Outgoing, Publisher, Receipt},
-    status::{MayHaveRun, Status},
+    status::{MayHaveRun, Retry, Status},
     trace::TraceContext,
     wire::{Head, Properties, Published, ReplyHead},
 };
@@ -105,6 +105,10 @@ pub(super) async fn handle(shared: Arc<Shared>, arrival: Arrival, replies: Publi
             answer.send(head, Err(status), unsettled, Settle::Reject).await;
         }
         Ended::Replied(body) => answer.send(head, Ok(body), unsettled, Settle::Ack).await,
+        // That nothing was done is said of this run, and the request may have had another.
+        Ended::Refused(status) if redelivered && status.retry() == Retry::SameCall => {
+            answer.send(head, Err(status.with_detail(&MayHaveRun(true))), unsettled, Settle::Ack).await;
+        }
         Ended::Refused(status) => answer.send(head, Err(status), unsettled, Settle::Ack).await,
     }
 }

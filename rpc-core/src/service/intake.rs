@@ -182,6 +182,7 @@ async fn settle(window: &mut Window<Acker>, orders: &mut Vec<Order>) {
     let told = window.take().into_iter().map(|Command { delivery, settle, multiple }| async move {
         amqp::settle(&delivery, settle, multiple).await;
     });
+    // In order, as `join_all` polls: an ack of all before one must not come before what else was told of them.
     join_all(told).await;
     // Only now are they settled.
     orders.clear();

@@ -101,38 +101,50 @@ pub(super) async fn refused(
     }
     // What is put back counts as one that may have run: what must not run twice is published again at once instead.
     tokio::select! {
-        () = tokio::time::sleep(pause) => {}
+        biased;
+        // It is handed out again already.
+        () = unsettled.lost() => return Next::Leave,
         () = shared.shutdown.cancelled() => {
             if may_repeat {
                 return Next::Settle(Settle::PutBack);
             }
         }
+        () = tokio::time::sleep(pause) => {}
     }
-    let (queue, properties, body) = match once_more(shared, message, tries) {
+    let message = match once_more(shared, message, tries) {
         Ok(message) => message,
         Err(error) => {
             tracing::error!(queue, id, tries, %status, %error, "a one-way message is given up");
             return Next::Settle(Settle::Reject);
         }
     };
-    let publishing = shared.client.publish_again(queue.clone(), properties, body, shared.endpoint.effect);
     tokio::select! {
         biased;
-        // It is handed out again already.
         () = unsettled.lost() => Next::Leave,
-        published = publishing => match published {
-            Ok(()) => Next::Settle(Settle::Ack),
-            // The queue is full, most likely, and who takes from it waits as this one does.
-            Err(PublishError::Rejected(RejectReason::Broker))
-                if arrived.elapsed() < KEPT_MAX && !shared.shutdown.is_cancelled() => Next::Again,
-            Err(error) => {
-                tracing::warn!(%queue, %error, "a one-way message could not be published again: it is put back");
-                Next::Settle(Settle::PutBack)
-            }
-        },
+        next = publish_again(shared, message, may_repeat, arrived) => next,
         // It may be in the queue twice then, if it was just on its way.
         () = shared.shutdown.cancelled(), if may_repeat => Next::Settle(Settle::PutBack),
     }
+}
+
+type Outgoing = (ShortString, BasicProperties, Bytes);
+
+async fn publish_again(
+    shared: &Shared,
+    (queue, properties, body): Outgoing,
+    may_repeat: bool,
+    arrived: Instant,
+) -> Next {
+    let published = shared.client.publish_again(queue.clone(), properties, body, shared.endpoint.effect).await;
+    let Err(error) = published else { return Next::Settle(Settle::Ack) };
+    // The queue is full, most likely, and who takes from it waits as this one does.
+    let is_nowhere = matches!(error, PublishError::Rejected(RejectReason::Broker)) || error.retry() == Retry::SameCall;
+    if is_nowhere && arrived.elapsed() < KEPT_MAX && !shared.shutdown.is_cancelled() {
+        return Next::Again;
+    }
+    let settle = if may_repeat { Settle::PutBack } else { Settle::Reject };
+    tracing::warn!(%queue, %error, ?settle, "a one-way message could not be published again");
+    Next::Settle(settle)
 }
 
 /// The same message, for its own queue.
@@ -140,7 +152,7 @@ fn once_more(
     shared: &Shared,
     RefusedMessage { properties, head, published, body }: RefusedMessage<'_>,
     tries: u32,
-) -> Result<(ShortString, BasicProperties, Bytes), HeaderError> {
+) -> Result<Outgoing, HeaderError> {
     let queue = shared.endpoint.queue.name.as_str();
     let queue = ShortString::try_new(queue).expect("the queue was declared under this name");
     Ok((queue, wire::retry_properties(properties, head, published, tries)?, body))

@@ -174,6 +174,7 @@ mod tests {
                     window.settle(tag, [Settle::Ack, Settle::PutBack, Settle::Reject][usize::from(*settle)]);
                 }
                 for Command { delivery, settle, multiple } in window.take() {
+                    prop_assert!(!multiple || window.open.keys().all(|open| *open > delivery), "an open one is acked");
                     let first = if multiple { 1 } else { delivery };
                     for tag in first..=delivery {
                         // `multiple` says nothing about what was settled before.

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures::future::join_all;
 use tokio::sync::{Semaphore, mpsc};
 use warren_rpc::{
-    BadFields, CallError, CallOptions, Client, ClientOptions, Code, Codec, ConnectError, Context, MayHaveRun,
+    BadFields, CallError, CallOptions, Client, ClientOptions, Code, Codec, ConnectError, Context, Effect, MayHaveRun,
     RawMethod, RejectReason, ServeError, ServeOptions, Service, Status,
 };
 
@@ -50,6 +50,9 @@ async fn a_reply_over_the_limit_becomes_resource_exhausted() {
     let told = Status::resource_exhausted("the reply takes at most 1024 bytes, not 1025");
     assert_eq!(status, told.with_detail(&MayHaveRun(true)));
     assert_eq!(runs.load(Ordering::SeqCst), 2, "what was done is not done again by itself");
+    let repeatable = RawMethod { effect: Effect::Repeatable, ..RawMethod::of::<Small>() };
+    let error = client.call_raw(repeatable, Codec::Json, "\"1023\"".into(), CallOptions::default()).await.unwrap_err();
+    assert!(error.may_have_run() && runs.load(Ordering::SeqCst) == 3, "a reply is no smaller the next time: {error}");
     let Err(CallError::Status(status)) = client.call::<Small>(&"status".to_owned()).await else { panic!("refused") };
     assert_eq!(status.code, Code::NotFound, "the code is kept, the words are not");
     assert!(status.message.len() < 1024 && status.details.is_empty(), "{status:?}");

@@ -13,7 +13,8 @@ use futures::{StreamExt, future::join_all};
 use lapin::{BasicProperties, options::BasicConsumeOptions};
 use tokio::sync::mpsc;
 use warren_rpc::{
-    CallError, CallOptions, Client, ClientOptions, Context, Method, RetryPolicy, ServeOptions, Service, Status,
+    CallError, CallOptions, Client, ClientOptions, Code, Context, Method, Retry, RetryPolicy, ServeOptions, Service,
+    Status,
 };
 use warren_testing::{OwnOptions, TestBroker, own_broker};
 
@@ -221,6 +222,29 @@ async fn what_was_refused_before_a_connection_was_lost_does_not_count_as_lost() 
     assert_eq!(soon("the attempt after eight", begun_rx.recv()).await, Some(9));
     broker.cut_connections().await;
     assert_eq!(soon("the call", call).await.unwrap().unwrap(), "done");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_refused_because_the_lost_attempt_worked_is_not_called_undone() {
+    let Some(broker) = own_broker(OwnOptions::default()).await else { return };
+    let (begun, mut begun_rx) = mpsc::unbounded_channel();
+    let service = Service::new("test", "1.0.0", Arc::new((begun, AtomicU32::new(0)))).method::<Work, _, _>(
+        async |state: Arc<(mpsc::UnboundedSender<u32>, AtomicU32)>, _, _| {
+            if state.1.fetch_add(1, Ordering::SeqCst) > 0 {
+                return Err(Status::not_found("it is deleted already"));
+            }
+            state.0.send(1).unwrap();
+            std::future::pending().await
+        },
+    );
+    let (server, caller) = (client(&broker.url).await, client(&broker.url).await);
+    let _running = service.serve(&server, ServeOptions::default()).await.unwrap();
+    let call = tokio::spawn(async move { caller.call_with::<Work>(&1, within(PATIENCE)).await });
+    soon("it is deleted", begun_rx.recv()).await.unwrap();
+    broker.cut_connections().await;
+    let error = soon("the call", call).await.unwrap().unwrap_err();
+    assert!(matches!(&error, CallError::Status(status) if status.code == Code::NotFound), "{error}");
+    assert!(error.may_have_run() && error.retry() == Retry::Never, "{error}");
 }
 
 /// Refuses eight times, hangs, and then works.
