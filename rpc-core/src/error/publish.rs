@@ -8,8 +8,9 @@ use crate::{
     status::{MayHaveRun, Retry, Status},
 };
 
-/// Why a message may not have been published. Whether it may is told by [`may_have_run`](Self::may_have_run), whether to
-/// try again by [`retry`](Self::retry); who does uses the same id, so that a message that came twice can be known.
+/// Why a message may not have been published. Whether it may have been is told by
+/// [`may_have_run`](Self::may_have_run), whether to try again by [`retry`](Self::retry); who does uses the same id, so
+/// that a message that came twice can be known.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PublishError {
