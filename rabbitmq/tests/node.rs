@@ -118,6 +118,8 @@ async fn faults_can_be_made_and_a_node_comes_back_with_its_data() {
     assert!(holds_the_message(&url, "before-restart").await);
 
     publish_durably(&url, "before-kill").await;
+    // A confirm is of the message. That its queue was declared reaches the disk a moment after RabbitMQ's answer.
+    node.ctl(&["eval", "ok = mnesia:sync_log()."]).await.unwrap();
     node.kill().await.unwrap();
     assert!(matches!(node.pause().await, Err(ControlError::NotRunning)));
     node.start_again().await.unwrap();
