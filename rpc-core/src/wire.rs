@@ -84,10 +84,10 @@ pub(crate) struct Head {
     pub(crate) correlation_id: Option<ShortString>,
     /// The call, the same over every attempt; a message without one gets one of its own.
     pub(crate) call_id: String,
+    /// Whether it came with the message. If not, that has another one each time that it is handed out.
+    pub(crate) has_call_id: bool,
     /// How the body is written; the refused content type if it is neither form.
     pub(crate) codec: Result<Codec, String>,
-    /// Whether that came with the request. If not, it has another one each time that it is handed out.
-    pub(crate) has_call_id: bool,
     /// When nobody waits any more.
     pub(crate) deadline: Option<Instant>,
     /// How far the caller's clock is off, if it must be; ahead of ours if positive.

@@ -98,9 +98,9 @@ impl From<PublishError> for Status {
     fn from(error: PublishError) -> Self {
         let text = error.to_string();
         match &error {
-            PublishError::Exchange { .. } => Self::internal(text),
-            PublishError::Rejected(reason) if !error.may_have_run() && !reason.is_closed() => Self::internal(text),
             _ if error.may_have_run() => Self::unavailable(text).with_detail(&MayHaveRun(true)),
+            PublishError::Rejected(reason) if reason.is_closed() => Self::unavailable(text),
+            PublishError::Rejected(_) | PublishError::Exchange { .. } => Self::internal(text),
             _ => Self::unavailable(text),
         }
     }

@@ -77,7 +77,7 @@ pub(super) async fn handle(shared: Arc<Shared>, arrival: Arrival, replies: Publi
     let kept = if head.reply_to.is_none() { body.clone() } else { Bytes::new() };
     let wanted = progress::wanted(&head, credit, &replies);
     let arrived = Instant::now();
-    let mut ended = run_guarded(&shared, &head, published.clone(), body, redelivered, wanted).await;
+    let mut ended = guarded(run(&shared, &head, published.clone(), body, redelivered, wanted)).await;
     // Nobody waits for an answer: trying again is the instance's own business.
     while let Ended::Refused(status) = &ended
         && head.reply_to.is_none()
@@ -90,7 +90,7 @@ pub(super) async fn handle(shared: Arc<Shared>, arrival: Arrival, replies: Publi
             Next::Leave => return,
             Next::Again => head.tries = head.tries.saturating_add(1),
         }
-        ended = run_guarded(&shared, &head, published.clone(), kept.clone(), redelivered, None).await;
+        ended = guarded(run(&shared, &head, published.clone(), kept.clone(), redelivered, None)).await;
     }
     let answer = Answering { shared: &shared, codec: head.codec.clone().unwrap_or(Codec::Json), replies: &replies };
     match ended {
@@ -113,17 +113,9 @@ pub(super) async fn handle(shared: Arc<Shared>, arrival: Arrival, replies: Publi
     }
 }
 
-/// As [`run`]. A handler may panic when it is dropped, too.
-async fn run_guarded(
-    shared: &Shared,
-    head: &Head,
-    published: Option<Arc<Published>>,
-    body: Bytes,
-    redelivered: bool,
-    wanted: Option<Wanted<'_>>,
-) -> Ended {
-    let running = AssertUnwindSafe(run(shared, head, published, body, redelivered, wanted)).catch_unwind();
-    running.await.unwrap_or(Ended::Panicked)
+/// A handler may panic, when it is dropped, too.
+async fn guarded(running: impl Future<Output = Ended>) -> Ended {
+    AssertUnwindSafe(running).catch_unwind().await.unwrap_or(Ended::Panicked)
 }
 
 /// Runs the handler unless the request is wrong or late, or may have been run before and must not be again.

@@ -17,7 +17,7 @@ use super::{delivery::Shared, settle::Unsettled};
 use crate::{
     amqp::Settle,
     backoff,
-    error::{HeaderError, PublishError, RejectReason},
+    error::{PublishError, RejectReason},
     status::{Retry, Status},
     wire::{self, Head, Published},
 };
@@ -111,8 +111,8 @@ pub(super) async fn refused(
         }
         () = tokio::time::sleep(pause) => {}
     }
-    let message = match once_more(shared, message, tries) {
-        Ok(message) => message,
+    let properties = match wire::retry_properties(message.properties, head, message.published, tries) {
+        Ok(properties) => properties,
         Err(error) => {
             tracing::error!(queue, id, tries, %status, %error, "a one-way message is given up");
             return Next::Settle(Settle::Reject);
@@ -121,20 +121,21 @@ pub(super) async fn refused(
     tokio::select! {
         biased;
         () = unsettled.lost() => Next::Leave,
-        next = publish_again(shared, message, may_repeat, arrived) => next,
+        next = publish_again(shared, (properties, message.body), may_repeat, arrived) => next,
         // It may be in the queue twice then, if it was just on its way.
         () = shared.shutdown.cancelled(), if may_repeat => Next::Settle(Settle::PutBack),
     }
 }
 
-type Outgoing = (ShortString, BasicProperties, Bytes);
-
+/// To the end of its own queue.
 async fn publish_again(
     shared: &Shared,
-    (queue, properties, body): Outgoing,
+    (properties, body): (BasicProperties, Bytes),
     may_repeat: bool,
     arrived: Instant,
 ) -> Next {
+    let queue = shared.endpoint.queue.name.as_str();
+    let queue = ShortString::try_new(queue).expect("the queue was declared under this name");
     let published = shared.client.publish_again(queue.clone(), properties, body, shared.endpoint.effect).await;
     let Err(error) = published else { return Next::Settle(Settle::Ack) };
     // The queue is full, most likely, and who takes from it waits as this one does.
@@ -145,17 +146,6 @@ async fn publish_again(
     let settle = if may_repeat { Settle::PutBack } else { Settle::Reject };
     tracing::warn!(%queue, %error, ?settle, "a one-way message could not be published again");
     Next::Settle(settle)
-}
-
-/// The same message, for its own queue.
-fn once_more(
-    shared: &Shared,
-    RefusedMessage { properties, head, published, body }: RefusedMessage<'_>,
-    tries: u32,
-) -> Result<Outgoing, HeaderError> {
-    let queue = shared.endpoint.queue.name.as_str();
-    let queue = ShortString::try_new(queue).expect("the queue was declared under this name");
-    Ok((queue, wire::retry_properties(properties, head, published, tries)?, body))
 }
 
 #[cfg(test)]
