@@ -15,7 +15,6 @@ use crate::{
     deadline,
     error::{CallError, RejectReason},
     link::{Link, LinksEnded},
-    method::Effect,
     pending::PendingCall,
     progress::Inbox,
     publisher::{Outgoing, Receipt},
@@ -100,22 +99,22 @@ impl Call<'_> {
         }
         let may_repeat = self.method.effect.may_repeat();
         let no_broker = || Status::unavailable("no broker answers").into();
-        // The last attempt of which nobody knows what became.
-        let mut lost = None;
+        // The error of the last attempt of which nobody knows what became: it outweighs that later ones did nothing.
+        let mut unsure = None;
         let (mut attempts, mut resent, mut forgotten) = (0, 0, 0);
         loop {
             let link = match timeout_at(self.ends_at, self.client.inner.links.up()).await {
                 Ok(Ok(link)) => link,
                 Ok(Err(LinksEnded(source))) => {
-                    return Err(lost.unwrap_or_else(|| RejectReason::Closed { source }.into()));
+                    return Err(unsure.unwrap_or_else(|| RejectReason::Closed { source }.into()));
                 }
-                Err(_) => return Err(lost.unwrap_or_else(no_broker)),
+                Err(_) => return Err(unsure.unwrap_or_else(no_broker)),
             };
             let Some(pending) = link.pending.begin() else {
                 // It was lost just now.
                 match timeout_at(self.ends_at, link.lost()).await {
                     Ok(()) => continue,
-                    Err(_) => return Err(lost.unwrap_or_else(no_broker)),
+                    Err(_) => return Err(unsure.unwrap_or_else(no_broker)),
                 }
             };
             let error = match self.attempt(&link, pending).await {
@@ -126,18 +125,18 @@ impl Call<'_> {
                     // On another one: this one may not be known to be lost yet, here or to others.
                     link.give_up();
                     let _ = timeout_at(self.ends_at, link.lost()).await;
-                    lost = Some(error);
+                    unsure = Some(error);
                     if let Some(inbox) = self.inbox {
                         inbox.lose();
                     }
                     continue;
                 }
-                // An instance had it before. The broker may have lost the queue since: its service declares it again.
-                Err(error @ CallError::Unroutable { .. }) if lost.is_some() => {
+                // It may have been in the queue, which the broker may have lost since: its service declares it again.
+                Err(error @ CallError::Unroutable { .. }) if unsure.is_some() => {
                     forgotten += 1;
                     let pause = backoff::doubled(FORGOTTEN_PAUSE, FORGOTTEN_PAUSE_MAX, forgotten);
                     if pause >= deadline::remaining(self.ends_at) {
-                        return Err(self.truth(lost, error));
+                        return Err(truth(unsure, error));
                     }
                     sleep(pause).await;
                     continue;
@@ -147,28 +146,33 @@ impl Call<'_> {
             attempts += 1;
             match self.pause(attempts, &error) {
                 Some(pause) => sleep(pause).await,
-                None => return Err(self.truth(lost, error)),
+                None => return Err(truth(unsure, error)),
             }
             if error.may_have_run() {
-                lost = Some(error);
+                unsure = Some(error);
             }
         }
     }
 
     /// The pause before another attempt, if there is to be one.
     fn pause(&self, attempts: u32, error: &CallError) -> Option<Duration> {
-        // Its work may be done, and may be done again.
-        let is_unsure = self.method.effect.may_repeat()
-            && matches!(error, CallError::Status(status) if status.code == Code::Unavailable);
-        if error.retry() != Retry::SameCall && !is_unsure {
+        let (asked, is_passing) = match error {
+            CallError::Status(status) => (
+                status.detail::<RetryAfter>().and_then(Result::ok),
+                // Not of a reply that was too large: it is no smaller the next time.
+                matches!(status.code, Code::Unavailable | Code::Aborted),
+            ),
+            _ => (None, false),
+        };
+        let helps = match error.retry() {
+            Retry::SameCall => true,
+            // Its work may be done, and may be done again.
+            Retry::OnlyIdempotent => is_passing && self.method.effect.may_repeat(),
+            Retry::Never => false,
+        };
+        if !helps {
             return None;
         }
-        let asked = match error {
-            CallError::Status(status) => status.detail::<RetryAfter>().and_then(Result::ok),
-            // The calls that fill this client are its own user's: only those can wait for them.
-            CallError::Rejected(RejectReason::InFlightLimit { .. }) => return None,
-            _ => None,
-        };
         let pause = self.options.retry.pause_after(attempts, fastrand::f64())?;
         let pause = pause.max(asked.map(RetryAfter::pause).unwrap_or_default());
         (pause < deadline::remaining(self.ends_at) && self.client.inner.retries.retry()).then_some(pause)
@@ -256,18 +260,18 @@ impl Call<'_> {
         let text = format!("no reply of {name} in time: it may wait for itself: {path} > {name}");
         Some(Status::deadline_exceeded(text))
     }
+}
 
-    /// The error of a call whose last attempt ended with `error`, and of an earlier one nobody knows what became: that
-    /// nothing happened is true of the last one alone. A status that is an answer stands for the call; but what it
-    /// refuses may be what the earlier attempt has done, unless answers are remembered.
-    fn truth(&self, lost: Option<CallError>, error: CallError) -> CallError {
-        match (lost, error) {
-            (Some(_), CallError::Status(status)) if status.retry() == Retry::Never => match self.method.effect {
-                Effect::Once => status.into(),
-                Effect::AtMostOnce | Effect::Repeatable => status.with_detail(&MayHaveRun(true)).into(),
-            },
-            (Some(lost), error) if !error.may_have_run() => lost,
-            (_, error) => error,
+/// The error of a call whose last attempt ended with `error`, while nobody knows what became of the one before that
+/// ended with `unsure`: that nothing happened is true of the last one alone. A status that is an answer stands for the
+/// call; but what it refuses may be what the earlier attempt has done. Even if answers are remembered: a layer refuses
+/// what has one, too.
+fn truth(unsure: Option<CallError>, error: CallError) -> CallError {
+    match (unsure, error) {
+        (Some(_), CallError::Status(status)) if status.retry() == Retry::Never => {
+            status.with_detail(&MayHaveRun(true)).into()
         }
+        (Some(unsure), error) if !error.may_have_run() => unsure,
+        (_, error) => error,
     }
 }

@@ -92,8 +92,9 @@ impl PublishError {
     }
 }
 
-/// For a handler that could not publish: its caller is told `unavailable`, or `internal` if what was to be published
-/// cannot be, and whether the message may be out. So `?` says that the handler has done nothing but that.
+/// For a handler that could not publish: its caller is told `unavailable`, and whether the message may be out; or
+/// `internal`, which does not say so, if what was to be published cannot be. So `?` says that the handler has done
+/// nothing but that.
 impl From<PublishError> for Status {
     fn from(error: PublishError) -> Self {
         let text = error.to_string();

@@ -26,7 +26,7 @@ use crate::{
     deadline,
     metadata::{METADATA_BYTES_MAX, Metadata},
     publisher::{Outgoing, Publisher, Receipt},
-    status::{MayHaveRun, Retry, Status},
+    status::{MayHaveRun, Status},
     trace::TraceContext,
     wire::{Head, Properties, Published, ReplyHead},
 };
@@ -77,7 +77,7 @@ pub(super) async fn handle(shared: Arc<Shared>, arrival: Arrival, replies: Publi
     let kept = if head.reply_to.is_none() { body.clone() } else { Bytes::new() };
     let wanted = progress::wanted(&head, credit, &replies);
     let arrived = Instant::now();
-    let mut ended = guarded(run(&shared, &head, published.clone(), body, redelivered, wanted)).await;
+    let mut ended = catch_panic(run(&shared, &head, published.clone(), body, redelivered, wanted)).await;
     // Nobody waits for an answer: trying again is the instance's own business.
     while let Ended::Refused(status) = &ended
         && head.reply_to.is_none()
@@ -85,12 +85,12 @@ pub(super) async fn handle(shared: Arc<Shared>, arrival: Arrival, replies: Publi
         let properties = properties.as_deref().expect("a one-way message keeps them");
         let body = kept.clone();
         let message = RefusedMessage { properties, head: &head, published: published.as_deref(), body };
-        match one_way::refused(&shared, message, status, (&unsettled, arrived)).await {
+        match one_way::refused(&shared, message, status, &unsettled, arrived).await {
             Next::Settle(settle) => return unsettled.settle(settle),
             Next::Leave => return,
             Next::Again => head.tries = head.tries.saturating_add(1),
         }
-        ended = guarded(run(&shared, &head, published.clone(), kept.clone(), redelivered, None)).await;
+        ended = catch_panic(run(&shared, &head, published.clone(), kept.clone(), redelivered, None)).await;
     }
     let answer = Answering { shared: &shared, codec: head.codec.clone().unwrap_or(Codec::Json), replies: &replies };
     match ended {
@@ -105,16 +105,16 @@ pub(super) async fn handle(shared: Arc<Shared>, arrival: Arrival, replies: Publi
             answer.send(head, Err(status), unsettled, Settle::Reject).await;
         }
         Ended::Replied(body) => answer.send(head, Ok(body), unsettled, Settle::Ack).await,
-        // That nothing was done is said of this run, and the request may have had another.
-        Ended::Refused(status) if redelivered && status.retry() == Retry::SameCall => {
-            answer.send(head, Err(status.with_detail(&MayHaveRun(true))), unsettled, Settle::Ack).await;
+        Ended::Refused(status) => {
+            // What this run refuses, the one before may have done.
+            let status = if redelivered { status.with_detail(&MayHaveRun(true)) } else { status };
+            answer.send(head, Err(status), unsettled, Settle::Ack).await;
         }
-        Ended::Refused(status) => answer.send(head, Err(status), unsettled, Settle::Ack).await,
     }
 }
 
-/// A handler may panic, when it is dropped, too.
-async fn guarded(running: impl Future<Output = Ended>) -> Ended {
+/// [`Ended::Panicked`] if it panics; a handler may do so when it is dropped, too.
+async fn catch_panic(running: impl Future<Output = Ended>) -> Ended {
     AssertUnwindSafe(running).catch_unwind().await.unwrap_or(Ended::Panicked)
 }
 

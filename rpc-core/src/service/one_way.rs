@@ -50,10 +50,10 @@ impl OneWayRetries {
     }
 }
 
-/// Longest that a message is handled again and again here, because its own queue refuses it. To put it back would count
-/// as a delivery, of which a quorum queue bounds the number; longer would be more than RabbitMQ's consumer timeout
-/// leaves after the longest handler.
-const KEPT_MAX: Duration = Duration::from_secs(4 * 60);
+/// Longest that a message is handled again and again here, because its own queue refuses it, or the broker takes
+/// nothing. To put it back would count as a delivery, of which a quorum queue bounds the number; longer would be more
+/// than RabbitMQ's consumer timeout leaves after the longest handler.
+const KEPT_MAX: Duration = Duration::from_secs(3 * 60);
 
 /// A one-way message that its handler refused, as it came.
 pub(super) struct RefusedMessage<'a> {
@@ -79,7 +79,8 @@ pub(super) async fn refused(
     shared: &Shared,
     message: RefusedMessage<'_>,
     status: &Status,
-    (unsettled, arrived): (&Unsettled, Instant),
+    unsettled: &Unsettled,
+    arrived: Instant,
 ) -> Next {
     let head = message.head;
     let (queue, id) = (shared.endpoint.queue.name.as_str(), head.call_id.as_str());
@@ -121,7 +122,7 @@ pub(super) async fn refused(
     tokio::select! {
         biased;
         () = unsettled.lost() => Next::Leave,
-        next = publish_again(shared, (properties, message.body), may_repeat, arrived) => next,
+        next = publish_again(shared, properties, message.body, may_repeat, arrived) => next,
         // It may be in the queue twice then, if it was just on its way.
         () = shared.shutdown.cancelled(), if may_repeat => Next::Settle(Settle::PutBack),
     }
@@ -130,7 +131,8 @@ pub(super) async fn refused(
 /// To the end of its own queue.
 async fn publish_again(
     shared: &Shared,
-    (properties, body): (BasicProperties, Bytes),
+    properties: BasicProperties,
+    body: Bytes,
     may_repeat: bool,
     arrived: Instant,
 ) -> Next {
@@ -138,7 +140,8 @@ async fn publish_again(
     let queue = ShortString::try_new(queue).expect("the queue was declared under this name");
     let published = shared.client.publish_again(queue.clone(), properties, body, shared.endpoint.effect).await;
     let Err(error) = published else { return Next::Settle(Settle::Ack) };
-    // The queue is full, most likely, and who takes from it waits as this one does.
+    // Refused by the only queue it goes to: full, most likely, and who takes from it waits as this one does. Or the
+    // broker blocks publishers, or is away.
     let is_nowhere = matches!(error, PublishError::Rejected(RejectReason::Broker)) || error.retry() == Retry::SameCall;
     if is_nowhere && arrived.elapsed() < KEPT_MAX && !shared.shutdown.is_cancelled() {
         return Next::Again;

@@ -7,7 +7,7 @@ use std::{
 
 use futures::future::join_all;
 use tokio::sync::{Barrier, mpsc};
-use warren_rpc::{Context, Service, Status};
+use warren_rpc::{CallError, Code, Context, Retry, Service, Status};
 
 use super::harness::{PATIENCE, Work, broker, client, named, soon, stateless, within};
 
@@ -91,6 +91,31 @@ async fn an_instance_that_is_dropped_at_work_leaves_its_request_to_another() {
     drop(first);
     let _second = service.serve(&server, named("second")).await.unwrap();
     assert_eq!(soon("the reply", call).await.unwrap().unwrap(), "second, redelivered: true");
+}
+
+#[tokio::test]
+async fn what_an_instance_refuses_after_another_had_the_request_is_not_called_undone() {
+    let Some(broker) = broker("refused").await else { return };
+    let (started, mut started_rx) = mpsc::unbounded_channel();
+    let service = Service::new("test", "1.0.0", Arc::new(started)).method::<Work, _, _>(
+        async |started: Arc<mpsc::UnboundedSender<()>>, context: Context, _| {
+            if context.redelivered() {
+                return Err(Status::not_found("it is deleted already"));
+            }
+            started.send(()).unwrap();
+            std::future::pending().await
+        },
+    );
+    let server = client(&broker.url).await;
+    let first = service.serve(&server, named("first")).await.unwrap();
+    let caller = client(&broker.url).await;
+    let call = tokio::spawn(async move { caller.call_with::<Work>(&1, within(PATIENCE)).await });
+    soon("the first starts", started_rx.recv()).await.unwrap();
+    drop(first);
+    let _second = service.serve(&server, named("second")).await.unwrap();
+    let error = soon("the reply", call).await.unwrap().unwrap_err();
+    assert!(matches!(&error, CallError::Status(status) if status.code == Code::NotFound), "{error}");
+    assert!(error.may_have_run() && error.retry() == Retry::Never, "{error}");
 }
 
 #[tokio::test]

@@ -31,7 +31,7 @@ async fn a_body_over_the_limit_is_refused_before_it_is_published() {
 }
 
 #[tokio::test]
-async fn a_reply_over_the_limit_becomes_resource_exhausted() {
+async fn a_reply_over_the_limit_becomes_resource_exhausted_and_is_not_tried_again() {
     let Some(broker) = broker("reply-size").await else { return };
     let client = client(&broker.url).await;
     let runs = Arc::new(AtomicU32::new(0));
