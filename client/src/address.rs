@@ -10,7 +10,7 @@ use std::{
     time::SystemTime,
 };
 
-use warren_rpc::{Client, ClientOptions};
+use warren_rpc::{Client, ClientOptions, ConnectError};
 
 use crate::{
     failure::{Exit, Failure},
@@ -18,6 +18,9 @@ use crate::{
 };
 
 const HINT: &str = "start one with `warren`, name one with --url or WARREN_URL, or add --embedded";
+
+const REFUSED_HINT: &str =
+    "the address says who logs in, and to which virtual host: amqp://USER:PASSWORD@HOST:PORT/VHOST";
 
 /// How the files' names begin; the process id follows.
 const PREFIX: &str = "broker-";
@@ -36,8 +39,13 @@ pub(crate) fn find(url: Option<&str>) -> Result<String, Failure> {
 /// Connects to the broker that was found, and says what to do if it does not answer.
 pub(crate) async fn connect(url: &str, options: ClientOptions) -> Result<Client, Failure> {
     Client::connect(url, options).await.map_err(|error| {
+        let is_refused = matches!(error, ConnectError::Refused { .. });
         let failure = Failure::from(error);
-        if failure.exit == Exit::BrokerUnreachable { failure.with_hint(HINT) } else { failure }
+        match failure.exit {
+            Exit::BrokerUnreachable if is_refused => failure.with_hint(REFUSED_HINT),
+            Exit::BrokerUnreachable => failure.with_hint(HINT),
+            _ => failure,
+        }
     })
 }
 

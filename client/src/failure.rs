@@ -134,7 +134,7 @@ impl From<ConnectError> for Failure {
 impl From<ServeError> for Failure {
     fn from(error: ServeError) -> Self {
         let exit = match error {
-            ServeError::ConnectionLost => Exit::ConnectionLost,
+            ServeError::Closed { .. } => Exit::ConnectionLost,
             ServeError::Name(_) | ServeError::Duplicate { .. } | ServeError::HandlingTooLong { .. } => Exit::Usage,
             _ => Exit::Internal,
         };
@@ -155,7 +155,7 @@ mod tests {
         assert_eq!(Exit::Status(Code::Cancelled).code(), 75);
         assert_eq!(Failure::from(CallError::Status(Status::not_found("x"))).exit.code(), 65);
         assert_eq!(Failure::from(CallError::Status(Status::deadline_exceeded("x"))).exit.code(), 4);
-        assert_eq!(Failure::from(ServeError::ConnectionLost).exit.code(), 8);
+        assert_eq!(Failure::from(ServeError::Closed { source: None }).exit.code(), 8);
     }
 
     #[test]

@@ -122,8 +122,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`ConnectError`], that of the first address: it is not an AMQP address, nothing answers there, or what answers
-    /// refuses.
+    /// [`ConnectError`], for each address: it is not an AMQP address, nothing answers there, or what answers refuses.
     ///
     /// # Cancel safety
     ///

@@ -128,6 +128,27 @@ pub enum ConnectError {
         /// Where, without the password.
         address: String,
     },
+    /// Several addresses were given, and there is no connection to any.
+    #[error("{}", joined(errors))]
+    Several {
+        /// Why not, in the order of the addresses.
+        errors: Vec<ConnectError>,
+    },
+}
+
+impl ConnectError {
+    /// What the broker said, if it was asked: the first of several.
+    pub(crate) fn blamed(&self) -> Option<&BrokerError> {
+        match self {
+            Self::Refused { source, .. } | Self::Unreachable { source, .. } => Some(source),
+            Self::Several { errors } => errors.iter().find_map(Self::blamed),
+            Self::Address { .. } | Self::Name(_) | Self::TimedOut { .. } => None,
+        }
+    }
+}
+
+fn joined(errors: &[ConnectError]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// Why there is no subscription, or none any more.
@@ -149,9 +170,9 @@ pub enum SubscribeError {
         /// What AMQP said.
         source: BrokerError,
     },
-    /// There is no connection to the broker any more: the client was closed, or gave the broker up.
-    #[error("the connection to the broker was lost")]
-    ConnectionLost {
+    /// The client was closed, or gave the broker up.
+    #[error("the client was closed, or gave the broker up")]
+    Closed {
         /// What AMQP said, if anything.
         source: Option<BrokerError>,
     },
@@ -165,7 +186,7 @@ impl SubscribeError {
 
     /// Whether there will be no connection any more.
     pub(crate) fn is_final(&self) -> bool {
-        matches!(self, Self::ConnectionLost { .. })
+        matches!(self, Self::Closed { .. })
     }
 }
 
@@ -210,8 +231,11 @@ pub enum ServeError {
     },
     /// The client was closed, or gave the broker up: the instance has stopped, and what it held goes back to the
     /// queues.
-    #[error("the connection to the broker was lost")]
-    ConnectionLost,
+    #[error("the client was closed, or gave the broker up")]
+    Closed {
+        /// What AMQP said, if anything.
+        source: Option<BrokerError>,
+    },
 }
 
 impl ServeError {
@@ -222,6 +246,6 @@ impl ServeError {
 
     /// Whether there will be no connection any more.
     pub(crate) fn is_final(&self) -> bool {
-        matches!(self, Self::ConnectionLost)
+        matches!(self, Self::Closed { .. })
     }
 }

@@ -175,7 +175,7 @@ struct Connector {
 impl Connector {
     /// Tries each address once.
     async fn connect(&self) -> Result<(Arc<Link>, RepliesEnd), ConnectError> {
-        let mut refused = None;
+        let mut errors = Vec::new();
         for address in &self.addresses {
             let (lost_replies, runs) = (Arc::clone(&self.lost_replies), Arc::clone(&self.runs));
             let opening = Link::open(address, &self.greeting, lost_replies, runs);
@@ -187,9 +187,9 @@ impl Connector {
                 Ok(Err(source)) => ConnectError::Unreachable { address: address.host_and_port(), source },
                 Err(_) => ConnectError::TimedOut { address: address.host_and_port() },
             };
-            refused.get_or_insert(error);
+            errors.push(error);
         }
-        Err(refused.expect("a text that is split has one part at least"))
+        Err(if errors.len() == 1 { errors.remove(0) } else { ConnectError::Several { errors } })
     }
 }
 
@@ -295,9 +295,7 @@ impl Supervisor {
                 },
             };
             tracing::debug!(attempt, %error, "not connected");
-            if let ConnectError::Unreachable { source, .. } | ConnectError::Refused { source, .. } = error {
-                last = Some(source);
-            }
+            last = error.blamed().cloned().or(last);
         }
         tracing::error!(attempts = attempts_max, "the broker is given up");
         Err(last)

@@ -77,7 +77,7 @@ impl EndpointConsumer {
             Source::Exchange(_) => self.shared.client.subscriptions(),
         };
         let opened = links.open_on(|link| self.open_on(link), ServeError::blamed).await;
-        opened.unwrap_or(Err(ServeError::ConnectionLost))
+        opened.unwrap_or_else(|LinksEnded(source)| Err(ServeError::Closed { source }))
     }
 
     async fn open_on(&self, link: Arc<Link>) -> Result<Session, ServeError> {
@@ -87,7 +87,7 @@ impl EndpointConsumer {
             // There are no replies, and opening a channel for them would wait for a broker that blocks publishers.
             Source::Exchange(_) => {
                 let publishing = self.shared.client.links().up().await;
-                publishing.map_err(|LinksEnded(_)| ServeError::ConnectionLost)?.requests.clone()
+                publishing.map_err(|LinksEnded(source)| ServeError::Closed { source })?.requests.clone()
             }
         };
         let channel = link.channel().await.map_err(refused)?;

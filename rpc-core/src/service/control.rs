@@ -15,7 +15,7 @@ use crate::{
     amqp::{self, Channel},
     client::Client,
     error::{BrokerError, ServeError},
-    link::{Link, Reopen},
+    link::{Link, LinksEnded, Reopen},
     wire,
 };
 
@@ -39,7 +39,7 @@ pub(super) struct Session {
 impl Control {
     pub(super) async fn open(&self) -> Result<Session, ServeError> {
         let opened = self.client.links().open_on(|link| self.open_on(link), ServeError::blamed).await;
-        opened.unwrap_or(Err(ServeError::ConnectionLost))
+        opened.unwrap_or_else(|LinksEnded(source)| Err(ServeError::Closed { source }))
     }
 
     async fn open_on(&self, link: Arc<Link>) -> Result<Session, ServeError> {

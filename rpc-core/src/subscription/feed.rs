@@ -59,7 +59,7 @@ impl<B: Body> Feed<B> {
 
     pub(super) async fn open(&self) -> Result<Session, SubscribeError> {
         let opened = self.client.subscriptions().open_on(|link| self.open_on(link), SubscribeError::blamed).await;
-        opened.unwrap_or_else(|LinksEnded(source)| Err(SubscribeError::ConnectionLost { source }))
+        opened.unwrap_or_else(|LinksEnded(source)| Err(SubscribeError::Closed { source }))
     }
 
     async fn open_on(&self, link: Arc<Link>) -> Result<Session, SubscribeError> {

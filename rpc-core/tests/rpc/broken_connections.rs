@@ -48,7 +48,7 @@ async fn when_the_broker_dies_everything_that_waits_is_told_at_once() {
     soon("the caller is told", caller.ended()).await;
     soon("the server is told", server.ended()).await;
     let ended = soon("the instance is told", running.ended()).await;
-    assert!(matches!(ended, ServeError::ConnectionLost), "{ended}");
+    assert!(matches!(ended, ServeError::Closed { source: Some(_) }), "{ended}");
     assert!(killed.elapsed() < PATIENCE / 2, "{:?}: at once, not at the calls' deadline", killed.elapsed());
 
     assert_eq!(caller.in_flight(), 0);

@@ -187,7 +187,7 @@ async fn it_ends_with_its_client_and_says_why() {
     assert!(subscription.error().is_none());
     client.close().await;
     assert!(soon("the end", subscription.next()).await.is_none());
-    assert!(matches!(subscription.error(), Some(SubscribeError::ConnectionLost { .. })));
+    assert!(matches!(subscription.error(), Some(SubscribeError::Closed { .. })));
 }
 
 #[tokio::test]
