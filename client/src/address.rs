@@ -10,7 +10,7 @@ use std::{
     time::SystemTime,
 };
 
-use warren_rpc::{Client, ClientOptions, ConnectError};
+use warren_rpc::{Client, ClientOptions};
 
 use crate::{
     failure::{Exit, Failure},
@@ -39,7 +39,7 @@ pub(crate) fn find(url: Option<&str>) -> Result<String, Failure> {
 /// Connects to the broker that was found, and says what to do if it does not answer.
 pub(crate) async fn connect(url: &str, options: ClientOptions) -> Result<Client, Failure> {
     Client::connect(url, options).await.map_err(|error| {
-        let is_refused = matches!(error, ConnectError::Refused { .. });
+        let is_refused = error.is_refused();
         let failure = Failure::from(error);
         match failure.exit {
             Exit::BrokerUnreachable if is_refused => failure.with_hint(REFUSED_HINT),

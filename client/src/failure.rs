@@ -95,7 +95,11 @@ impl From<CallError> for Failure {
                     "the work may go on; --timeout waits longer; without an instance of the service nobody answers",
                 )
             }
-            CallError::Status(status) => Self::new(Exit::Status(status.code), status.message),
+            CallError::Status(status) => {
+                let may_have_run = status.may_have_run();
+                let failure = Self::new(Exit::Status(status.code), status.message);
+                if may_have_run { failure.with_hint("its work may have been done all the same") } else { failure }
+            }
             CallError::Unroutable { method } => {
                 let failure = Self::new(Exit::Unroutable, message);
                 match registry::find(&method) {
@@ -144,7 +148,7 @@ impl From<ServeError> for Failure {
 
 #[cfg(test)]
 mod tests {
-    use warren_rpc::Status;
+    use warren_rpc::{MayHaveRun, Status};
 
     use super::*;
 
@@ -155,6 +159,8 @@ mod tests {
         assert_eq!(Exit::Status(Code::Cancelled).code(), 75);
         assert_eq!(Failure::from(CallError::Status(Status::not_found("x"))).exit.code(), 65);
         assert_eq!(Failure::from(CallError::Status(Status::deadline_exceeded("x"))).exit.code(), 4);
+        let had_another_run = Status::not_found("x").with_detail(&MayHaveRun(true));
+        assert!(Failure::from(CallError::Status(had_another_run)).hint.unwrap().contains("may have been done"));
         assert_eq!(Failure::from(ServeError::Closed { source: None }).exit.code(), 8);
     }
 

@@ -122,7 +122,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`ConnectError`], for each address: it is not an AMQP address, nothing answers there, or what answers refuses.
+    /// [`ConnectError`]: what is no AMQP address; or, for each, that nothing answers there or that what does, refuses.
     ///
     /// # Cancel safety
     ///

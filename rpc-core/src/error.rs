@@ -137,6 +137,16 @@ pub enum ConnectError {
 }
 
 impl ConnectError {
+    /// Whether a broker answered, and refuses: one of several is enough.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        match self {
+            Self::Refused { .. } => true,
+            Self::Several { errors } => errors.iter().any(Self::is_refused),
+            _ => false,
+        }
+    }
+
     /// What the broker said, if it was asked: the first of several.
     pub(crate) fn blamed(&self) -> Option<&BrokerError> {
         match self {

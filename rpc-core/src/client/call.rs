@@ -156,18 +156,17 @@ impl Call<'_> {
 
     /// The pause before another attempt, if there is to be one.
     fn pause(&self, attempts: u32, error: &CallError) -> Option<Duration> {
-        let (asked, is_passing) = match error {
-            CallError::Status(status) => (
-                status.detail::<RetryAfter>().and_then(Result::ok),
-                // Not of a reply that was too large: it is no smaller the next time.
-                matches!(status.code, Code::Unavailable | Code::Aborted),
-            ),
+        let (asked, is_unavailable) = match error {
+            CallError::Status(status) => {
+                (status.detail::<RetryAfter>().and_then(Result::ok), status.code == Code::Unavailable)
+            }
             _ => (None, false),
         };
         let helps = match error.retry() {
             Retry::SameCall => true,
-            // Its work may be done, and may be done again.
-            Retry::OnlyIdempotent => is_passing && self.method.effect.may_repeat(),
+            // Its work may be done, and may be done again. Not after the others: a reply that was too large is no
+            // smaller the next time, and `aborted` may be what keeps a deadly request from the next instance.
+            Retry::OnlyIdempotent => is_unavailable && self.method.effect.may_repeat(),
             Retry::Never => false,
         };
         if !helps {

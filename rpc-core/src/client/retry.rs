@@ -1,8 +1,8 @@
 //! When a call is tried again: the rules of AWS and gRPC for retries. No I/O.
 //!
-//! Only on statuses that say that nothing was done, and on `unavailable` and `aborted` of methods that may run again;
-//! one layer only; a random part of a pause that doubles; a few times, inside the one deadline; and never more than a
-//! tenth of the calls, so that retries do not keep down what is down.
+//! Only on statuses that say that nothing was done, and on `unavailable` of methods that may run again; one layer only;
+//! a random part of a pause that doubles; a few times, inside the one deadline; and never more than a tenth of the
+//! calls, so that retries do not keep down what is down.
 
 use std::{
     sync::atomic::{AtomicU32, AtomicU64, Ordering},
@@ -13,8 +13,8 @@ use crate::backoff;
 
 /// Whether a call is tried again after `unavailable`, `resource_exhausted` or `aborted`, or when the broker did not
 /// take it: then nothing was done. If a status says that the work may have been ([`MayHaveRun`](crate::MayHaveRun)),
-/// only after `unavailable` and `aborted`, and if the method may run again. All attempts have the same call id. A
-/// service that says how long to wait ([`RetryAfter`](crate::RetryAfter)) is waited for so long at least.
+/// only after `unavailable`, and if the method may run again. All attempts have the same call id. A service that says
+/// how long to wait ([`RetryAfter`](crate::RetryAfter)) is waited for so long at least.
 ///
 /// That a connection was lost is another matter: calls of a method that may run again
 /// ([`Effect`](crate::Effect)) are sent again whatever this says.

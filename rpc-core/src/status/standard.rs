@@ -61,8 +61,8 @@ impl RetryAfter {
 }
 
 /// Whether the work may have happened, where the code alone does not say so: a request that an instance had and did
-/// not settle is `unavailable`, and may have run. Then it is tried again by itself after `unavailable` and `aborted`
-/// only, and only if its method may run again ([`Effect`](crate::Effect)).
+/// not settle is `unavailable`, and may have run. Then it is tried again by itself after `unavailable` only, and if its
+/// method may run again ([`Effect`](crate::Effect)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct MayHaveRun(pub bool);

@@ -93,29 +93,42 @@ async fn an_instance_that_is_dropped_at_work_leaves_its_request_to_another() {
     assert_eq!(soon("the reply", call).await.unwrap().unwrap(), "second, redelivered: true");
 }
 
-#[tokio::test]
-async fn what_an_instance_refuses_after_another_had_the_request_is_not_called_undone() {
-    let Some(broker) = broker("refused").await else { return };
+/// What a caller is told whose request a first instance had, and a second refuses with this.
+async fn refused_by_the_second(url: &str, status: Status) -> CallError {
     let (started, mut started_rx) = mpsc::unbounded_channel();
-    let service = Service::new("test", "1.0.0", Arc::new(started)).method::<Work, _, _>(
-        async |started: Arc<mpsc::UnboundedSender<()>>, context: Context, _| {
+    let service = Service::new("test", "1.0.0", Arc::new((started, status))).method::<Work, _, _>(
+        async |state: Arc<(mpsc::UnboundedSender<()>, Status)>, context: Context, _| {
             if context.redelivered() {
-                return Err(Status::not_found("it is deleted already"));
+                return Err(state.1.clone());
             }
-            started.send(()).unwrap();
+            state.0.send(()).unwrap();
             std::future::pending().await
         },
     );
-    let server = client(&broker.url).await;
+    let (server, caller) = (client(url).await, client(url).await);
     let first = service.serve(&server, named("first")).await.unwrap();
-    let caller = client(&broker.url).await;
     let call = tokio::spawn(async move { caller.call_with::<Work>(&1, within(PATIENCE)).await });
     soon("the first starts", started_rx.recv()).await.unwrap();
     drop(first);
     let _second = service.serve(&server, named("second")).await.unwrap();
-    let error = soon("the reply", call).await.unwrap().unwrap_err();
+    soon("the reply", call).await.unwrap().unwrap_err()
+}
+
+#[tokio::test]
+async fn what_an_instance_refuses_after_another_had_the_request_is_not_called_undone() {
+    let Some(broker) = broker("refused").await else { return };
+    let error = refused_by_the_second(&broker.url, Status::not_found("it is deleted already")).await;
     assert!(matches!(&error, CallError::Status(status) if status.code == Code::NotFound), "{error}");
     assert!(error.may_have_run() && error.retry() == Retry::Never, "{error}");
+}
+
+#[tokio::test]
+async fn a_request_that_an_instance_will_not_run_after_another_is_not_made_anew() {
+    let Some(broker) = broker("deadly").await else { return };
+    // Made anew, it would be run, for it would not be one that was handed out before.
+    let error = refused_by_the_second(&broker.url, Status::aborted("it may have ended the one before")).await;
+    assert!(matches!(&error, CallError::Status(status) if status.code == Code::Aborted), "{error}");
+    assert!(error.may_have_run() && error.retry() == Retry::OnlyIdempotent, "{error}");
 }
 
 #[tokio::test]

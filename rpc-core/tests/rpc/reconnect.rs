@@ -205,7 +205,9 @@ async fn addresses_are_tried_in_turn() {
     assert_eq!(caller.call::<Work>(&1).await.unwrap(), "done 1");
     let wrong_password = broker.url.replace("guest:guest", "guest:wrong");
     let all_wrong = Client::connect(&format!("amqp://{nobody},{wrong_password}"), ClientOptions::default()).await;
-    let told = all_wrong.unwrap_err().to_string();
+    let error = all_wrong.unwrap_err();
+    assert!(error.is_refused(), "{error}");
+    let told = error.to_string();
     assert!(told.starts_with(&format!("the broker at {nobody} cannot be reached: ")), "{told}");
     assert!(told.contains("; the broker at ") && told.contains(" refuses the connection: "), "{told}");
 }
