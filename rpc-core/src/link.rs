@@ -94,7 +94,7 @@ impl Link {
         let readers = Arc::new(Readers::default());
         let waiting = Waiting { pending: Arc::clone(&pending), readers: Arc::clone(&readers) };
         connection.io().spawn(replies::read(waiting, consumer, ended));
-        let ends = Ends { failed: CancellationToken::new(), closed: CancellationToken::new() };
+        let ends = Ends::default();
         let app_id = greeting.app_id.clone();
         let requests = Publisher::start(connection.confirming_channel().await?, app_id.clone(), ends.clone(), {
             let pending = Arc::clone(&pending);
@@ -148,8 +148,8 @@ impl Link {
     }
 
     /// Makes way for a new connection: something of this one is lost.
-    pub(crate) fn give_up(&self) {
-        self.ends.failed.cancel();
+    pub(crate) fn give_up(&self, source: Option<&BrokerError>) {
+        self.ends.failed.fire(source);
     }
 
     /// Waits until the connection is not to be used any more.

@@ -13,6 +13,7 @@
 //! confirm, often another message's. So a return is matched by its own correlation id, and never says anything of
 //! the confirm that it came on.
 
+mod ends;
 pub(crate) mod lanes;
 mod places;
 mod receipt;
@@ -28,10 +29,10 @@ use bytes::Bytes;
 use futures::stream::{FuturesUnordered, StreamExt};
 use lapin::{Confirmation, types::ShortString};
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 
-pub(crate) use self::receipt::Receipt;
+pub(crate) use self::{ends::Ends, receipt::Receipt};
 use self::{
+    ends::Failed,
     places::{Places, Target},
     unconfirmed::{Boxes, Concluded, Unconfirmed, Unwritten},
 };
@@ -74,16 +75,6 @@ pub(crate) struct Outgoing {
 #[derive(Clone, Debug)]
 pub(crate) struct Publisher {
     outgoing: mpsc::Sender<Outgoing>,
-}
-
-/// How a publisher's channel ends.
-#[derive(Clone, Debug)]
-pub(crate) struct Ends {
-    /// Fired when a message could not be published: the channel is closed, and nothing will pass it any more. The
-    /// broker can close a channel and keep the connection, so whoever stands on this one must look.
-    pub(crate) failed: CancellationToken,
-    /// Fires when the connection is closed.
-    pub(crate) closed: CancellationToken,
 }
 
 /// A message that no queue took.
@@ -248,7 +239,7 @@ fn conclude(
     receipt: Receipt,
     confirmation: lapin::Result<Confirmation>,
     on_return: &impl Fn(Returned),
-    failed: &CancellationToken,
+    failed: &Failed,
 ) {
     match confirmation {
         Ok(confirmation) => {
@@ -262,8 +253,9 @@ fn conclude(
             if refused { receipt.refused() } else { receipt.confirmed() }
         }
         Err(error) => {
-            receipt.lost(&error.into());
-            failed.cancel();
+            let error = error.into();
+            receipt.lost(&error);
+            failed.fire(Some(&error));
         }
     }
 }

@@ -119,13 +119,13 @@ impl Call<'_> {
             };
             let error = match self.attempt(&link, pending).await {
                 Ok(reply) => return Ok(reply),
-                Err(error @ CallError::ConnectionLost { .. }) if may_repeat && resent < RESENT_MAX => {
+                Err(CallError::ConnectionLost { source }) if may_repeat && resent < RESENT_MAX => {
                     resent += 1;
                     tracing::debug!("the connection was lost: the call is sent again");
                     // On another one: this one may not be known to be lost yet, here or to others.
-                    link.give_up();
+                    link.give_up(source.as_ref());
                     let _ = timeout_at(self.ends_at, link.lost()).await;
-                    unsure = Some(error);
+                    unsure = Some(CallError::ConnectionLost { source });
                     if let Some(inbox) = self.inbox {
                         inbox.lose();
                     }

@@ -113,7 +113,9 @@ impl Links {
             tokio::select! {
                 opened = open(Arc::clone(&link)) => match opened {
                     // It is not known yet that the connection is lost, and nothing else is to blame.
-                    Err(error) if blamed(&error).is_some_and(BrokerError::is_of_connection) => link.give_up(),
+                    Err(error) if blamed(&error).is_some_and(BrokerError::is_of_connection) => {
+                        link.give_up(blamed(&error));
+                    }
                     opened => return Ok(opened),
                 },
                 () = link.lost() => {}
@@ -230,7 +232,7 @@ impl Supervisor {
             let opened_at = Instant::now();
             let (source, replies) = tokio::select! {
                 () = self.stop.cancelled() => (None, None),
-                () = link.ends.failed.cancelled() => (None, None),
+                source = link.ends.failed.fired() => (source, None),
                 ended = &mut replies_end => ended.map_or((None, None), |(source, replies)| (source, Some(replies))),
             };
             if !self.stop.is_cancelled() {
