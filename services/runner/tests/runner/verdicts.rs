@@ -73,13 +73,13 @@ async fn computing_too_long_is_told_by_cpu_time() {
 async fn computing_on_a_busy_machine_is_not_late() {
     let settings = r#"{"Limits": {"TimeLimit": "2s"}}"#;
     let package = package(&[("cases/1.in", ""), ("cases/1.out", "5"), ("settings.json", settings)]);
-    let source = "import time\nwhile time.process_time() < 0.6: pass\nprint(5)";
+    let source = "import time\nwhile time.process_time() < 1: pass\nprint(5)";
     let cores = std::thread::available_parallelism().unwrap().get();
-    // Each gets a quarter of a core, or less: it takes longer than the limit by the clock, and may take 7 s.
+    // Each gets a quarter of a core.
     let judgements = join_all((0..4 * cores).map(|_| judged(&package, Language::Python, source))).await;
     for judgement in judgements {
         assert_eq!(judgement.verdict, Verdict::Ac, "{judgement:?}");
-        assert!((600..2000).contains(&judgement.time_ms), "{judgement:?}");
+        assert!((1000..2000).contains(&judgement.time_ms), "{judgement:?}");
     }
 }
 
