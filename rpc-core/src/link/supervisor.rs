@@ -15,7 +15,7 @@ use super::{Link, RepliesEnd};
 use crate::{
     amqp,
     client::{ClientOptions, ReconnectOptions},
-    error::{BrokerError, ConnectError},
+    error::{BrokerError, ConnectError, ServeError, SubscribeError},
     progress::Runs,
 };
 
@@ -41,6 +41,18 @@ enum State {
 /// There will be no link any more: the client was closed, or the broker given up.
 #[derive(Clone, Debug)]
 pub(crate) struct LinksEnded(pub(crate) Option<BrokerError>);
+
+impl From<LinksEnded> for ServeError {
+    fn from(LinksEnded(source): LinksEnded) -> Self {
+        Self::Closed { source }
+    }
+}
+
+impl From<LinksEnded> for SubscribeError {
+    fn from(LinksEnded(source): LinksEnded) -> Self {
+        Self::Closed { source }
+    }
+}
 
 impl Links {
     /// Connects, and keeps connected.

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     amqp::{self, Bound, Channel, Settle},
     error::{BrokerError, ServeError},
-    link::{Link, LinksEnded, Reopen},
+    link::{Link, Reopen},
     publisher::Publisher,
 };
 
@@ -76,8 +76,7 @@ impl EndpointConsumer {
             Source::Method => self.shared.client.links(),
             Source::Exchange(_) => self.shared.client.subscriptions(),
         };
-        let opened = links.open_on(|link| self.open_on(link), ServeError::blamed).await;
-        opened.unwrap_or_else(|LinksEnded(source)| Err(ServeError::Closed { source }))
+        links.open_on(|link| self.open_on(link), ServeError::blamed).await?
     }
 
     async fn open_on(&self, link: Arc<Link>) -> Result<Session, ServeError> {
@@ -85,10 +84,7 @@ impl EndpointConsumer {
         let replies = match self.shared.endpoint.source {
             Source::Method => link.replies().await.map_err(refused)?.clone(),
             // There are no replies, and opening a channel for them would wait for a broker that blocks publishers.
-            Source::Exchange(_) => {
-                let publishing = self.shared.client.links().up().await;
-                publishing.map_err(|LinksEnded(source)| ServeError::Closed { source })?.requests.clone()
-            }
+            Source::Exchange(_) => self.shared.client.links().up().await?.requests.clone(),
         };
         let channel = link.channel().await.map_err(refused)?;
         let deliveries = self.consume(&channel).await.map_err(refused)?;

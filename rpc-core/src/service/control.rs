@@ -15,7 +15,7 @@ use crate::{
     amqp::{self, Channel},
     client::Client,
     error::{BrokerError, ServeError},
-    link::{Link, LinksEnded, Reopen},
+    link::{Link, Reopen},
     wire,
 };
 
@@ -38,8 +38,7 @@ pub(super) struct Session {
 
 impl Control {
     pub(super) async fn open(&self) -> Result<Session, ServeError> {
-        let opened = self.client.links().open_on(|link| self.open_on(link), ServeError::blamed).await;
-        opened.unwrap_or_else(|LinksEnded(source)| Err(ServeError::Closed { source }))
+        self.client.links().open_on(|link| self.open_on(link), ServeError::blamed).await?
     }
 
     async fn open_on(&self, link: Arc<Link>) -> Result<Session, ServeError> {

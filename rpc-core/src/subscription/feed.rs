@@ -18,7 +18,7 @@ use crate::{
     client::Client,
     error::{BrokerError, SubscribeError},
     exchange::Body,
-    link::{Link, LinksEnded, Reopen},
+    link::{Link, Reopen},
 };
 
 /// Most orders that are carried out together.
@@ -58,8 +58,7 @@ impl<B: Body> Feed<B> {
     }
 
     pub(super) async fn open(&self) -> Result<Session, SubscribeError> {
-        let opened = self.client.subscriptions().open_on(|link| self.open_on(link), SubscribeError::blamed).await;
-        opened.unwrap_or_else(|LinksEnded(source)| Err(SubscribeError::Closed { source }))
+        self.client.subscriptions().open_on(|link| self.open_on(link), SubscribeError::blamed).await?
     }
 
     async fn open_on(&self, link: Arc<Link>) -> Result<Session, SubscribeError> {
