@@ -10,7 +10,7 @@ mod values;
 use std::{future::Future, time::Duration};
 
 use lapin::{
-    Acker, BasicProperties, Consumer, PublisherConfirm,
+    BasicProperties, Consumer, PublisherConfirm,
     options::{
         BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicPublishOptions,
         BasicQosOptions, BasicRejectOptions,
@@ -21,7 +21,7 @@ use lapin::{
 pub(crate) use self::{
     connection::{Address, Connection, Greeting, connect},
     exchanges::{Bound, declare_and_bind, declare_exchange_once, declare_listener_queue, is_refusal, routing_key},
-    io::Io,
+    io::{Io, Sleep},
     topology::{
         Consumed, SharedQueue, bind_control, bind_own_dead_letters, consumers_of, death, declare_control_exchange,
         declare_events_exchange, declare_own_queue, declare_shared_queue,
@@ -69,6 +69,11 @@ impl Channel {
         &self.io
     }
 
+    /// Waits for a future that makes something be written on this channel, and sees to it that it is.
+    pub(crate) async fn written<F: Future>(&self, future: F) -> F::Output {
+        self.io.written(future).await
+    }
+
     /// Waits for the broker's answer to a request that was made of this channel.
     async fn tell<T>(&self, request: impl Future<Output = lapin::Result<T>>) -> lapin::Result<T> {
         self.io.written(request).await
@@ -100,6 +105,15 @@ pub(crate) async fn consume_shared(
     prefetch: u16,
 ) -> Result<Consumer, BrokerError> {
     channel.tell(channel.lapin.basic_qos(prefetch, BasicQosOptions { global: false })).await?;
+    consume(channel, queue, tag).await
+}
+
+/// Consumes once more what the channel consumes already, with the same prefetch; the broker chooses the consumer's tag.
+pub(crate) async fn consume_beside(channel: &Channel, queue: &ShortString) -> Result<Consumer, BrokerError> {
+    consume(channel, queue, &ShortString::default()).await
+}
+
+async fn consume(channel: &Channel, queue: &ShortString, tag: &ShortString) -> Result<Consumer, BrokerError> {
     let options = BasicConsumeOptions { no_local: false, no_ack: false, exclusive: false, nowait: false };
     let consuming = channel.lapin.basic_consume(queue.clone(), tag.clone(), options, FieldTable::default());
     Ok(channel.tell(consuming).await?)
@@ -139,17 +153,18 @@ pub(crate) enum Settle {
 }
 
 /// Tells the broker how a delivery ends; an ack with `multiple` is of all before it too. If its channel is gone, the
-/// broker hands it out again.
-pub(crate) async fn settle(acker: &Acker, settle: Settle, multiple: bool) {
+/// broker hands it out again. For tasks of the connection's thread: nothing wakes it.
+///
+/// By its tag, and not by lapin's `Acker`: that one goes through two more tasks, and is written later than what was
+/// published before it.
+pub(crate) async fn settle(channel: &Channel, tag: u64, settle: Settle, multiple: bool) {
     let told = match settle {
-        Settle::Ack => acker.ack(BasicAckOptions { multiple }).await,
-        Settle::PutBack => acker.nack(BasicNackOptions { multiple: false, requeue: true }).await,
-        Settle::Reject => acker.reject(BasicRejectOptions { requeue: false }).await,
+        Settle::Ack => channel.lapin.basic_ack(tag, BasicAckOptions { multiple }).await,
+        Settle::PutBack => channel.lapin.basic_nack(tag, BasicNackOptions { multiple: false, requeue: true }).await,
+        Settle::Reject => channel.lapin.basic_reject(tag, BasicRejectOptions { requeue: false }).await,
     };
-    match told {
-        Ok(true) => {}
-        Ok(false) => tracing::debug!("the channel is gone: the broker hands the delivery out again"),
-        Err(error) => tracing::debug!(%error, "the connection is gone: the broker hands the delivery out again"),
+    if let Err(error) = told {
+        tracing::debug!(%error, "the channel is gone: the broker hands the delivery out again");
     }
 }
 

@@ -38,6 +38,7 @@ mod rpc {
     mod progress_faults;
     mod python;
     mod reconnect;
+    mod relay;
     mod routing;
     mod shutdown;
     mod slow_handlers;

@@ -24,12 +24,14 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll, Wake, Waker},
+    time::{Duration, Instant},
 };
 
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use tokio::{runtime::Handle, sync::mpsc};
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use self::timers::Sleep;
 use self::timers::Timers;
 pub(super) use self::{runtime::IoRuntime, stream::IoStream};
 
@@ -98,6 +100,11 @@ impl Io {
     /// Runs a task in tokio: one that may take its time.
     pub(crate) fn spawn_in_tokio(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.0.tokio.spawn(task);
+    }
+
+    /// Waits on the thread.
+    pub(crate) fn sleep(&self, duration: Duration) -> Sleep {
+        Sleep::new(Instant::now() + duration, Arc::clone(&self.0))
     }
 
     /// Whether the thread has begun.

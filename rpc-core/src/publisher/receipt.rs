@@ -35,6 +35,13 @@ impl Receipt {
         }
     }
 
+    /// The message is written.
+    pub(super) fn written(&self) {
+        if let Self::Reply(delivery, _) = self {
+            delivery.answered();
+        }
+    }
+
     pub(super) fn confirmed(self) {
         match self {
             Self::Call(..) | Self::Nobody { .. } => {}

@@ -88,7 +88,12 @@ impl EndpointConsumer {
         };
         let channel = link.channel().await.map_err(refused)?;
         let deliveries = self.consume(&channel).await.map_err(refused)?;
-        let intake = Intake::start((&link, &channel), deliveries, &self.shared.endpoint, self.handlers.clone());
+        let intake = Intake::start(
+            (&link, channel.clone()),
+            deliveries,
+            (&self.shared.endpoint, self.prefetch),
+            self.handlers.clone(),
+        );
         Ok(Session { link, channel, intake, replies })
     }
 
@@ -137,11 +142,8 @@ impl EndpointConsumer {
                 () = session.link.lost() => return Over::Lost(None),
                 () = self.stop.shutdown.cancelled(), if !stopping => {
                     stopping = true;
-                    // Deliveries that are under way come before the answer, and are put back.
-                    tokio::select! {
-                        () = amqp::cancel_consumer(&session.channel, &self.names.tag) => {}
-                        () = self.stop.abort.cancelled() => return Over::Stopped,
-                    }
+                    // Deliveries that are under way come before the end, and are put back.
+                    session.intake.stop();
                 }
                 more = session.intake.next(&mut batch) => match more {
                     Some(()) => {

@@ -1,20 +1,27 @@
 //! Takes the deliveries of one channel, and tells the broker what has become of them: on the connection's thread, where
 //! they and the confirms of their replies come in, and the acks go out.
 
+mod consumers;
+mod desk;
+mod relay;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::{FutureExt, StreamExt, future::join_all, stream::Fuse};
-use lapin::{Acker, BasicProperties, Consumer, message::Delivery};
+use lapin::{BasicProperties, Consumer, message::Delivery};
 use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use self::{
+    consumers::{Arrived, Consumers},
+    desk::{Desk, Overdue},
+};
 use super::{
     handler::{Endpoint, Source},
-    settle::{Command, Order, Unsettled, Window},
+    settle::{News, Unsettled},
 };
 use crate::{
-    amqp::{self, Channel},
+    amqp::Channel,
     error::BrokerError,
     link::Link,
     metadata::Metadata,
@@ -44,36 +51,43 @@ pub(super) struct Arrival {
 pub(super) struct Intake {
     /// Unbounded as a channel: the prefetch bounds how many there are.
     arrivals: mpsc::UnboundedReceiver<Result<Arrival, BrokerError>>,
+    stop: CancellationToken,
     all_settled: CancellationToken,
 }
 
 impl Intake {
     /// Begins to take what a consumer of the channel gets. The tracker waits for what is not settled.
     pub(super) fn start(
-        (link, channel): (&Link, &Channel),
-        deliveries: Consumer,
-        endpoint: &Endpoint,
+        (link, channel): (&Link, Channel),
+        first: Consumer,
+        (endpoint, prefetch): (&Endpoint, u16),
         unsettled: TaskTracker,
     ) -> Self {
         let (arrivals_tx, arrivals) = mpsc::unbounded_channel();
-        let (orders_tx, orders) = mpsc::unbounded_channel();
-        let all_settled = CancellationToken::new();
+        let (news_tx, news) = mpsc::unbounded_channel();
+        let (stop, all_settled) = (CancellationToken::new(), CancellationToken::new());
         let is_published = matches!(endpoint.source, Source::Exchange(_));
-        let is_progressive = endpoint.is_progressive;
-        let gate = Gate { arrivals: arrivals_tx, orders: orders_tx, unsettled, is_published, is_progressive };
-        let done = all_settled.clone().drop_guard();
+        // What is published has no replies to wait for, and consumers of a quorum queue are costly to open.
+        let is_relayed = prefetch == 1 && !is_published && !endpoint.queue.is_quorum;
+        let gate = Gate {
+            arrivals: arrivals_tx,
+            news: news_tx,
+            unsettled,
+            is_published,
+            is_progressive: endpoint.is_progressive,
+            is_relayed,
+        };
+        let io = channel.io().clone();
+        let mut desk = Desk::new(channel.clone(), Consumers::new(channel, first), is_relayed);
+        let (done, stopped) = (all_settled.clone().drop_guard(), stop.clone());
         let lost = link.lost_token();
-        channel.io().spawn(async move {
+        io.spawn(async move {
             let _done = done;
-            // lapin's own stream waits for ever after its end.
-            let mut deliveries = deliveries.fuse();
             // lapin may never answer an ack that the connection's end has overtaken.
-            let _ = lost.run_until_cancelled(take_and_settle(&mut deliveries, gate, orders)).await;
-            // A consumer that is dropped earlier is cancelled, and lapin takes that for an error if the channel closes
-            // meanwhile.
-            while deliveries.next().await.is_some() {}
+            let _ = lost.run_until_cancelled(take_and_settle(&mut desk, gate, news, stopped)).await;
+            desk.into_consumers().all_ended().await;
         });
-        Self { arrivals, all_settled }
+        Self { arrivals, stop, all_settled }
     }
 
     /// The next ones, into `batch`; none: there will be no more.
@@ -81,6 +95,11 @@ impl Intake {
     /// Cancel safe.
     pub(super) async fn next(&mut self, batch: &mut Vec<Result<Arrival, BrokerError>>) -> Option<()> {
         (self.arrivals.recv_many(batch, BATCH).await > 0).then_some(())
+    }
+
+    /// Cancels what consumes: deliveries that are under way still come, and then no more.
+    pub(super) fn stop(&self) {
+        self.stop.cancel();
     }
 
     /// Waits until the broker has been told of every delivery.
@@ -92,10 +111,12 @@ impl Intake {
 /// Where deliveries go in, while there are any.
 struct Gate {
     arrivals: mpsc::UnboundedSender<Result<Arrival, BrokerError>>,
-    orders: mpsc::UnboundedSender<Order>,
+    news: mpsc::UnboundedSender<News>,
     unsettled: TaskTracker,
     is_published: bool,
     is_progressive: bool,
+    /// Whether it matters when a reply is on its way.
+    is_relayed: bool,
 }
 
 impl Gate {
@@ -103,28 +124,23 @@ impl Gate {
     ///
     /// All are read, and handed over then: the first one wakes the consumer, who would go to sleep again before the
     /// second.
-    fn take(
-        &self,
-        first: Option<lapin::Result<Delivery>>,
-        deliveries: &mut Fuse<Consumer>,
-        window: &mut Window<Acker>,
-    ) -> bool {
+    fn take(&self, first: Option<Arrived>, desk: &mut Desk) -> bool {
         let mut arrived = Vec::new();
         let mut next = Some(first);
         let over = loop {
             match next {
                 None => break false,
-                Some(Some(Ok(delivery))) => {
-                    window.arrived(delivery.delivery_tag, delivery.acker.clone());
+                Some(Some(Ok((seat, delivery)))) => {
+                    desk.arrived(seat, delivery.delivery_tag);
                     arrived.push(Ok(self.read(delivery)));
                 }
                 Some(Some(Err(error))) => {
-                    arrived.push(Err(error.into()));
+                    arrived.push(Err(error));
                     break true;
                 }
                 Some(None) => break true,
             }
-            next = if arrived.len() < BATCH { deliveries.next().now_or_never() } else { None };
+            next = if arrived.len() < BATCH { desk.arrived_too() } else { None };
         };
         for arrival in arrived {
             // An error means that nobody takes it: it stays unsettled until its channel closes.
@@ -134,7 +150,8 @@ impl Gate {
     }
 
     fn read(&self, delivery: Delivery) -> Arrival {
-        let unsettled = Unsettled::new(delivery.delivery_tag, self.orders.clone(), self.unsettled.token());
+        let unsettled =
+            Unsettled::new(delivery.delivery_tag, self.news.clone(), self.unsettled.token(), self.is_relayed);
         let mut head = Head::read(&delivery.properties);
         let published = self.is_published.then(|| Arc::new(Published::read(&delivery)));
         if self.is_published {
@@ -151,39 +168,38 @@ impl Gate {
     }
 }
 
-/// Ends when the consumer has, and all that it got is settled.
-async fn take_and_settle(deliveries: &mut Fuse<Consumer>, gate: Gate, mut orders: mpsc::UnboundedReceiver<Order>) {
+/// Ends when the consumers have, and all that they got is settled.
+async fn take_and_settle(
+    desk: &mut Desk,
+    gate: Gate,
+    mut news: mpsc::UnboundedReceiver<News>,
+    stop: CancellationToken,
+) {
     let mut gate = Some(gate);
-    let mut window = Window::default();
+    let mut is_stopping = false;
     let mut batch = Vec::with_capacity(BATCH);
     loop {
         tokio::select! {
             biased;
             // They end with the gate, and the last delivery that is not settled.
-            settled = orders.recv_many(&mut batch, BATCH) => match settled {
+            heard = news.recv_many(&mut batch, BATCH) => match heard {
                 0 => break,
-                _ => settle(&mut window, &mut batch).await,
+                _ => desk.hear(&mut batch).await,
             },
-            delivery = deliveries.next(), if gate.is_some() => {
-                let over = gate.as_ref().is_none_or(|gate| gate.take(delivery, deliveries, &mut window));
-                if over {
-                    gate = None;
-                }
+            () = stop.cancelled(), if !is_stopping => {
+                is_stopping = true;
+                desk.stop().await;
             }
+            next = desk.next(), if gate.is_some() => match next {
+                Err(Overdue) => desk.let_go().await,
+                Ok(arrived) => {
+                    let over = gate.as_ref().is_none_or(|gate| gate.take(arrived, desk));
+                    if over {
+                        gate = None;
+                        desk.stop().await;
+                    }
+                }
+            },
         }
     }
-}
-
-/// Tells the broker what has become of deliveries.
-async fn settle(window: &mut Window<Acker>, orders: &mut Vec<Order>) {
-    for order in orders.iter() {
-        window.settle(order.tag, order.settle);
-    }
-    let told = window.take().into_iter().map(|Command { delivery, settle, multiple }| async move {
-        amqp::settle(&delivery, settle, multiple).await;
-    });
-    // In order, as `join_all` polls: an ack of all before one must not come before what else was told of them.
-    join_all(told).await;
-    // Only now are they settled.
-    orders.clear();
 }

@@ -3,7 +3,7 @@
 //! A delivery is settled by consuming its [`Unsettled`]. What has been settled since the last look goes to the broker
 //! as one `basic.ack` with `multiple`, as far as no earlier delivery is open.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use tokio::sync::mpsc;
 use tokio_util::task::task_tracker::TaskTrackerToken;
@@ -14,12 +14,21 @@ use crate::amqp::Settle;
 #[derive(Debug)]
 pub(crate) struct Unsettled {
     tag: u64,
-    orders: mpsc::UnboundedSender<Order>,
+    news: mpsc::UnboundedSender<News>,
     /// What waits for the handlers waits for this, too.
     token: TaskTrackerToken,
+    tells_answered: bool,
 }
 
-/// What shall become of a delivery. Unbounded as a channel: the prefetch bounds how many there are.
+/// What is new of a delivery. Unbounded as a channel: the prefetch bounds how many there are.
+#[derive(Debug)]
+pub(super) enum News {
+    /// Its reply is on its way.
+    Answered(u64),
+    Settled(Order),
+}
+
+/// What shall become of a delivery.
 #[derive(Debug)]
 pub(super) struct Order {
     pub(super) tag: u64,
@@ -29,76 +38,76 @@ pub(super) struct Order {
 }
 
 impl Unsettled {
-    pub(super) fn new(tag: u64, orders: mpsc::UnboundedSender<Order>, token: TaskTrackerToken) -> Self {
-        Self { tag, orders, token }
+    /// `tells_answered`: whether anybody wants to know when its reply is on its way.
+    pub(super) fn new(
+        tag: u64,
+        news: mpsc::UnboundedSender<News>,
+        token: TaskTrackerToken,
+        tells_answered: bool,
+    ) -> Self {
+        Self { tag, news, token, tells_answered }
     }
 
     /// Waits until it cannot be settled any more: its connection is lost, and the broker hands it out again.
     pub(super) async fn lost(&self) {
-        self.orders.closed().await;
+        self.news.closed().await;
+    }
+
+    /// Its reply is written.
+    pub(crate) fn answered(&self) {
+        if self.tells_answered {
+            let _ = self.news.send(News::Answered(self.tag));
+        }
     }
 
     pub(crate) fn settle(self, settle: Settle) {
         // An error means that the channel is gone: the broker hands the delivery out again.
-        let _ = self.orders.send(Order { tag: self.tag, settle, _token: self.token });
+        let _ = self.news.send(News::Settled(Order { tag: self.tag, settle, _token: self.token }));
     }
 }
 
 /// What is to be told to the broker: with `multiple`, about this delivery and all before it.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Command<A> {
-    pub(super) delivery: A,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Command {
+    pub(super) tag: u64,
     pub(super) settle: Settle,
     pub(super) multiple: bool,
 }
 
 /// The deliveries of a channel that are not settled. No I/O. Holds no more than the prefetch lets through, however long
 /// one of them stays open.
-#[derive(Debug)]
-pub(super) struct Window<A> {
-    open: BTreeMap<u64, A>,
+#[derive(Debug, Default)]
+pub(super) struct Window {
+    open: BTreeSet<u64>,
     /// Not told to the broker.
-    settled: Vec<Settled<A>>,
+    settled: Vec<(u64, Settle)>,
 }
 
-#[derive(Debug)]
-struct Settled<A> {
-    tag: u64,
-    delivery: A,
-    settle: Settle,
-}
-
-impl<A> Default for Window<A> {
-    fn default() -> Self {
-        Self { open: BTreeMap::new(), settled: Vec::new() }
-    }
-}
-
-impl<A> Window<A> {
+impl Window {
     /// A delivery came.
-    pub(super) fn arrived(&mut self, tag: u64, delivery: A) {
-        self.open.insert(tag, delivery);
+    pub(super) fn arrived(&mut self, tag: u64) {
+        self.open.insert(tag);
     }
 
     /// What shall become of a delivery; [`take`](Self::take) says it to the broker.
     pub(super) fn settle(&mut self, tag: u64, settle: Settle) {
-        if let Some(delivery) = self.open.remove(&tag) {
-            self.settled.push(Settled { tag, delivery, settle });
+        if self.open.remove(&tag) {
+            self.settled.push((tag, settle));
         }
     }
 
     /// What is to be told to the broker about all that was settled since the last time.
-    pub(super) fn take(&mut self) -> Vec<Command<A>> {
-        self.settled.sort_unstable_by_key(|settled| settled.tag);
-        let first_open = self.open.first_key_value().map_or(u64::MAX, |(tag, _)| *tag);
-        let mut commands: Vec<Command<A>> = Vec::new();
-        for Settled { tag, delivery, settle } in self.settled.drain(..) {
+    pub(super) fn take(&mut self) -> Vec<Command> {
+        self.settled.sort_unstable_by_key(|(tag, _)| *tag);
+        let first_open = self.open.first().copied().unwrap_or(u64::MAX);
+        let mut commands: Vec<Command> = Vec::new();
+        for (tag, settle) in self.settled.drain(..) {
             match commands.last_mut() {
                 // Acks run together, as far as nothing is open. Behind that one by one, for its sake.
                 Some(last) if tag < first_open && (last.settle, settle) == (Settle::Ack, Settle::Ack) => {
-                    *last = Command { delivery, settle, multiple: true };
+                    *last = Command { tag, settle, multiple: true };
                 }
-                _ => commands.push(Command { delivery, settle, multiple: false }),
+                _ => commands.push(Command { tag, settle, multiple: false }),
             }
         }
         commands
@@ -111,19 +120,19 @@ mod tests {
 
     use super::*;
 
-    fn settled(window: &mut Window<u64>, tags: &[u64]) -> Vec<Command<u64>> {
+    fn settled(window: &mut Window, tags: &[u64]) -> Vec<Command> {
         tags.iter().for_each(|tag| window.settle(*tag, Settle::Ack));
         window.take()
     }
 
-    fn window(tags: std::ops::RangeInclusive<u64>) -> Window<u64> {
+    fn window(tags: std::ops::RangeInclusive<u64>) -> Window {
         let mut window = Window::default();
-        tags.for_each(|tag| window.arrived(tag, tag));
+        tags.for_each(|tag| window.arrived(tag));
         window
     }
 
-    fn ack(delivery: u64, multiple: bool) -> Command<u64> {
-        Command { delivery, settle: Settle::Ack, multiple }
+    fn ack(tag: u64, multiple: bool) -> Command {
+        Command { tag, settle: Settle::Ack, multiple }
     }
 
     #[test]
@@ -147,7 +156,7 @@ mod tests {
         let mut window = window(1..=5);
         window.settle(3, Settle::Reject);
         let commands = settled(&mut window, &[1, 2, 4, 5]);
-        let reject = Command { delivery: 3, settle: Settle::Reject, multiple: false };
+        let reject = Command { tag: 3, settle: Settle::Reject, multiple: false };
         assert_eq!(commands, [ack(2, true), reject, ack(5, true)]);
     }
 
@@ -155,7 +164,7 @@ mod tests {
     fn one_that_stays_open_keeps_nothing_of_the_others() {
         let mut window = window(1..=1);
         for tag in 2..=10_000 {
-            window.arrived(tag, tag);
+            window.arrived(tag);
             assert_eq!(settled(&mut window, &[tag]), [ack(tag, false)]);
         }
         assert_eq!((window.open.len(), window.settled.len()), (1, 0));
@@ -173,10 +182,10 @@ mod tests {
                 for (tag, (settle, _)) in (1..).zip(&how).filter(|(_, (_, at))| *at == round) {
                     window.settle(tag, [Settle::Ack, Settle::PutBack, Settle::Reject][usize::from(*settle)]);
                 }
-                for Command { delivery, settle, multiple } in window.take() {
-                    prop_assert!(!multiple || window.open.keys().all(|open| *open > delivery), "an open one is acked");
-                    let first = if multiple { 1 } else { delivery };
-                    for tag in first..=delivery {
+                for Command { tag: last, settle, multiple } in window.take() {
+                    prop_assert!(!multiple || window.open.iter().all(|open| *open > last), "an open one is acked");
+                    let first = if multiple { 1 } else { last };
+                    for tag in first..=last {
                         // `multiple` says nothing about what was settled before.
                         let before = told.entry(tag).or_insert(settle);
                         prop_assert!(multiple || *before == settle);

@@ -123,7 +123,7 @@ impl<B: Body> Feed<B> {
                 () = session.link.lost() => return false,
                 () = self.stop.cancelled() => return true,
                 _ = self.orders.recv_many(&mut batch, BATCH) => tokio::select! {
-                    () = carry_out(&mut batch, self.session) => {}
+                    () = carry_out(&mut batch, self.session, &session.channel) => {}
                     // What is written to a connection that is lost meanwhile may never be.
                     () = session.link.lost() => return false,
                 },
@@ -144,9 +144,9 @@ impl<B: Body> Feed<B> {
         };
         match Message::read(delivery, source) {
             Ok(message) => self.inbox.push(message),
-            Err((acker, id, error)) => {
+            Err((tag, id, error)) => {
                 tracing::warn!(queue = %session.queue, id, %error, "a message cannot be read, and is rejected");
-                let order = Order { acker, settle: Settle::Reject, session: self.session };
+                let order = Order { tag, settle: Settle::Reject, session: self.session };
                 // This holds the other end.
                 let _ = self.orders_tx.send(order);
             }
@@ -166,7 +166,7 @@ impl<B: Body> Feed<B> {
         let Self { inbox, orders_tx, mut orders, session: number, .. } = self;
         amqp::cancel_consumer(&session.channel, &session.tag).await;
         while let Some(Ok(delivery)) = session.deliveries.next().await {
-            let order = Order { acker: delivery.acker, settle: Settle::PutBack, session: number };
+            let order = Order { tag: delivery.delivery_tag, settle: Settle::PutBack, session: number };
             // The other end is here.
             let _ = orders_tx.send(order);
         }
@@ -175,7 +175,7 @@ impl<B: Body> Feed<B> {
         drop(orders_tx);
         let mut batch = Vec::with_capacity(BATCH);
         while orders.recv_many(&mut batch, BATCH).await > 0 {
-            carry_out(&mut batch, number).await;
+            carry_out(&mut batch, number, &session.channel).await;
         }
         amqp::close_channel(&session.channel).await;
         drop(session.deliveries);
@@ -183,8 +183,8 @@ impl<B: Body> Feed<B> {
 }
 
 /// Tells the broker what has become of messages.
-async fn carry_out(orders: &mut Vec<Order>, session: u64) {
+async fn carry_out(orders: &mut Vec<Order>, session: u64, channel: &Channel) {
     let told = orders.drain(..).filter(|order| order.session == session);
-    let told = told.map(|Order { acker, settle, .. }| async move { amqp::settle(&acker, settle, false).await });
-    join_all(told).await;
+    let told = told.map(|Order { tag, settle, .. }| async move { amqp::settle(channel, tag, settle, false).await });
+    channel.written(join_all(told)).await;
 }

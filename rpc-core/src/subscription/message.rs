@@ -3,7 +3,7 @@
 use std::{fmt, panic::AssertUnwindSafe};
 
 use bytes::Bytes;
-use lapin::{Acker, BasicProperties, message::Delivery, types::ShortString};
+use lapin::{BasicProperties, message::Delivery, types::ShortString};
 use tokio::sync::mpsc;
 
 use crate::{
@@ -40,7 +40,7 @@ pub struct Message<B> {
 
 /// What is to be told to the broker.
 pub(super) struct Order {
-    pub(super) acker: Acker,
+    pub(super) tag: u64,
     pub(super) settle: Settle,
     /// The session that the message came by: on another one it means nothing.
     pub(super) session: u64,
@@ -48,7 +48,8 @@ pub(super) struct Order {
 
 /// A delivery that is not settled.
 struct Held {
-    acker: Option<Acker>,
+    /// Until it is settled.
+    tag: Option<u64>,
     session: u64,
     orders: mpsc::UnboundedSender<Order>,
     again: Again,
@@ -71,9 +72,9 @@ impl fmt::Debug for Held {
 
 impl Held {
     fn settle(&mut self, settle: Settle) {
-        if let Some(acker) = self.acker.take() {
+        if let Some(tag) = self.tag.take() {
             // An error means that the subscription is over, and the broker hands the message out again.
-            let _ = self.orders.send(Order { acker, settle, session: self.session });
+            let _ = self.orders.send(Order { tag, settle, session: self.session });
         }
     }
 }
@@ -149,18 +150,18 @@ pub(super) enum Unreadable {
 }
 
 impl<B: Body> Message<B> {
-    pub(super) fn read(delivery: Delivery, source: Source) -> Result<Self, (Acker, String, Unreadable)> {
+    pub(super) fn read(delivery: Delivery, source: Source) -> Result<Self, (u64, String, Unreadable)> {
         let head = Head::read(&delivery.properties);
         let body = match read_body(&head, &delivery.data) {
             Ok(body) => body,
-            Err(error) => return Err((delivery.acker, head.call_id, error)),
+            Err(error) => return Err((delivery.delivery_tag, head.call_id, error)),
         };
         let Published { routing_key, headers } = Published::read(&delivery);
-        let Delivery { acker, properties, data, redelivered, .. } = delivery;
+        let Delivery { delivery_tag, properties, data, redelivered, .. } = delivery;
         let Source { client, queue, session, orders } = source;
         let (id, tries) = (head.call_id.clone(), head.tries);
         let again = Again { client, queue, properties, head, body: data.into() };
-        let held = Held { acker: Some(acker), session, orders, again };
+        let held = Held { tag: Some(delivery_tag), session, orders, again };
         Ok(Self { body, routing_key, headers, id, tries, redelivered, held })
     }
 }

@@ -52,7 +52,7 @@ impl Timers {
 }
 
 /// Waits on a connection's thread.
-pub(in crate::amqp) struct Sleep {
+pub(crate) struct Sleep {
     until: Instant,
     shared: Arc<Shared>,
     /// Whether it has waited for the others, after the end.

@@ -1,0 +1,134 @@
+//! What is open on a channel, and how the broker is told of it.
+
+use std::{
+    future::poll_fn,
+    task::{Context, Poll},
+    time::Instant,
+};
+
+use futures::{FutureExt, future::join_all};
+
+use super::{
+    consumers::{Arrived, Consumers},
+    relay::{HELD_MAX, Next, Relay},
+};
+use crate::{
+    amqp::{self, Channel, Sleep},
+    service::settle::{Command, News, Order, Window},
+};
+
+/// The consumers of a channel, and their deliveries that are not settled.
+pub(super) struct Desk {
+    channel: Channel,
+    consumers: Consumers,
+    /// None: there is one consumer, and nothing is held.
+    relay: Option<Relay<Order>>,
+    window: Window,
+    /// The one that was held when it was looked last, and when to look again.
+    held: Option<(u64, Sleep)>,
+}
+
+/// A delivery is held for long.
+pub(super) struct Overdue;
+
+impl Desk {
+    pub(super) fn new(channel: Channel, consumers: Consumers, is_relayed: bool) -> Self {
+        let relay = is_relayed.then(Relay::default);
+        Self { channel, consumers, relay, window: Window::default(), held: None }
+    }
+
+    /// Waits for the next delivery, none: there will be no more; or until one is held for too long.
+    ///
+    /// Cancel safe.
+    pub(super) async fn next(&mut self) -> Result<Option<Arrived>, Overdue> {
+        poll_fn(|context| match self.consumers.poll_next(context) {
+            Poll::Ready(arrived) => Poll::Ready(Ok(arrived)),
+            Poll::Pending => self.poll_held(context).map(Err),
+        })
+        .await
+    }
+
+    /// What has come as well by now.
+    pub(super) fn arrived_too(&mut self) -> Option<Option<Arrived>> {
+        poll_fn(|context| self.consumers.poll_next(context)).now_or_never()
+    }
+
+    fn poll_held(&mut self, context: &mut Context<'_>) -> Poll<Overdue> {
+        while let Some(held) = self.relay.as_ref().and_then(Relay::held) {
+            let (since, sleep) = self.held.get_or_insert_with(|| (held, self.channel.io().sleep(HELD_MAX)));
+            if sleep.poll_unpin(context).is_pending() {
+                return Poll::Pending;
+            }
+            let is_same = *since == held;
+            self.held = None;
+            if is_same {
+                return Poll::Ready(Overdue);
+            }
+        }
+        Poll::Pending
+    }
+
+    /// A delivery is open.
+    pub(super) fn arrived(&mut self, seat: usize, tag: u64) {
+        self.window.arrived(tag);
+        if let Some(relay) = &mut self.relay {
+            relay.arrived(seat, tag);
+        }
+    }
+
+    /// Takes what has become of deliveries, and tells the broker what may be told.
+    pub(super) async fn hear(&mut self, news: &mut Vec<News>) {
+        let told = news.drain(..).filter_map(|news| self.heard(news)).collect();
+        self.tell(told).await;
+    }
+
+    fn heard(&mut self, news: News) -> Option<Order> {
+        match (news, &mut self.relay) {
+            (News::Settled(order), None) => Some(order),
+            (News::Settled(order), Some(relay)) => relay.settled(order.tag, order),
+            (News::Answered(_), None) => None,
+            (News::Answered(tag), Some(relay)) => match relay.answered(tag, Instant::now())? {
+                Next::Tell(order) => Some(order),
+                Next::Open(seat) => {
+                    self.consumers.open(seat);
+                    None
+                }
+            },
+        }
+    }
+
+    /// What is held is told, and its consumer cancelled, so that the broker gives it nothing for that.
+    pub(super) async fn let_go(&mut self) {
+        if let Some((seat, order)) = self.relay.as_mut().and_then(Relay::let_go) {
+            self.consumers.cancel(seat);
+            self.tell(vec![order]).await;
+        }
+    }
+
+    /// Consumes no longer, and holds nothing.
+    pub(super) async fn stop(&mut self) {
+        self.consumers.stop();
+        self.let_go().await;
+        self.relay = None;
+    }
+
+    /// Tells the broker what has become of deliveries.
+    async fn tell(&mut self, orders: Vec<Order>) {
+        for order in &orders {
+            self.window.settle(order.tag, order.settle);
+        }
+        let channel = &self.channel;
+        let told = self.window.take().into_iter().map(|Command { tag, settle, multiple }| async move {
+            amqp::settle(channel, tag, settle, multiple).await;
+        });
+        // In order, as `join_all` polls: an ack of all before one must not come before what else was told of them.
+        join_all(told).await;
+        // Only now are they settled.
+        drop(orders);
+    }
+
+    /// To be waited for.
+    pub(super) fn into_consumers(self) -> Consumers {
+        self.consumers
+    }
+}

@@ -1,0 +1,170 @@
+//! An instance that takes one request at a time has two consumers while requests come fast, and still no more than one
+//! request that is not answered.
+
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicBool, AtomicU32, Ordering},
+};
+
+use futures::{StreamExt, stream};
+use tokio::{sync::Notify, task::JoinHandle};
+use warren_rpc::{Client, Context, Running, Service, Status};
+
+use super::harness::{PATIENCE, Work, broker, client, eventually, foreign, named, ready, soon, within};
+
+/// The request whose handler waits.
+const SLOW: u32 = u32::MAX;
+
+#[derive(Default)]
+struct Handlers {
+    /// Each request that was begun, and by whom.
+    begun: Mutex<Vec<(u32, String)>>,
+    /// Lets the slow one end.
+    go_on: Notify,
+}
+
+impl Handlers {
+    /// Who began the slow one.
+    fn slow_at(&self) -> Option<String> {
+        self.begun.lock().unwrap().iter().rev().find(|(number, _)| *number == SLOW).map(|(_, at)| at.clone())
+    }
+}
+
+async fn handle(handlers: Arc<Handlers>, context: Context, number: u32) -> Result<String, Status> {
+    handlers.begun.lock().unwrap().push((number, context.instance().to_owned()));
+    if number == SLOW {
+        handlers.go_on.notified().await;
+    }
+    Ok(context.instance().to_owned())
+}
+
+async fn serve(url: &str, handlers: &Arc<Handlers>, name: &str) -> Running {
+    let service = Service::new("test", "1.0.0", Arc::clone(handlers)).method::<Work, _, _>(handle);
+    service.serve(&client(url).await, named(name)).await.unwrap()
+}
+
+async fn call(caller: &Client, number: u32) -> String {
+    caller.call_with::<Work>(&number, within(PATIENCE)).await.unwrap()
+}
+
+/// Calls one soon after another, 16 at a time, until it is told to stop.
+struct Hurry {
+    stop: Arc<AtomicBool>,
+    calls: JoinHandle<u32>,
+}
+
+impl Hurry {
+    fn begin(caller: &Client) -> Self {
+        let (caller, stop) = (caller.clone(), Arc::new(AtomicBool::new(false)));
+        let stopped = Arc::clone(&stop);
+        let calls = tokio::spawn(async move {
+            let made = AtomicU32::new(0);
+            let numbers = stream::iter(0..SLOW).take_while(|_| std::future::ready(!stopped.load(Ordering::Relaxed)));
+            let call = async |number| {
+                call(&caller, number).await;
+                made.fetch_add(1, Ordering::Relaxed);
+            };
+            numbers.for_each_concurrent(16, call).await;
+            made.into_inner()
+        });
+        Self { stop, calls }
+    }
+
+    /// How many there were; all were answered.
+    async fn end(self) -> u32 {
+        self.stop.store(true, Ordering::Relaxed);
+        soon("the last calls", self.calls).await.unwrap()
+    }
+}
+
+/// Waits until one instance at least has a second consumer, of so many that there are.
+async fn relieved(caller: &Client, instances: u32) {
+    eventually("a second consumer", async || caller.serving::<Work>().await.unwrap() > instances).await;
+}
+
+/// Waits until there is one consumer.
+async fn alone(caller: &Client) {
+    eventually("one consumer", async || caller.serving::<Work>().await.unwrap() == 1).await;
+}
+
+fn slow_call(caller: &Client) -> JoinHandle<String> {
+    let caller = caller.clone();
+    tokio::spawn(async move { call(&caller, SLOW).await })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_second_consumer_goes_when_requests_come_no_longer_fast() {
+    let Some(broker) = broker("relay").await else { return };
+    let handlers = Arc::new(Handlers::default());
+    let running = serve(&broker.url, &handlers, "one").await;
+    let caller = client(&broker.url).await;
+    let hurry = Hurry::begin(&caller);
+    relieved(&caller, 1).await;
+    let made = hurry.end().await;
+    alone(&caller).await;
+    running.shutdown().await;
+    assert_eq!(handlers.begun.lock().unwrap().len(), made as usize, "each was handled once");
+    assert_eq!(ready(&foreign(&broker.url).await, "test.work").await, 0, "all were acked");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_request_waits_for_a_busy_instance_while_another_is_free() {
+    let Some(broker) = broker("relay-strict").await else { return };
+    let handlers = Arc::new(Handlers::default());
+    let _one = serve(&broker.url, &handlers, "one").await;
+    let _other = serve(&broker.url, &handlers, "other").await;
+    let caller = client(&broker.url).await;
+    for _ in 0..3 {
+        let hurry = Hurry::begin(&caller);
+        relieved(&caller, 2).await;
+        let slow = slow_call(&caller);
+        eventually("the slow one is begun", async || handlers.slow_at().is_some()).await;
+        // If one of these were with the busy instance, it would not be answered.
+        hurry.end().await;
+        for number in 0..100 {
+            assert_ne!(call(&caller, number).await, handlers.slow_at().unwrap());
+        }
+        handlers.go_on.notify_one();
+        soon("the slow one ends", slow).await.unwrap();
+        handlers.begun.lock().unwrap().clear();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_answered_does_not_come_again_though_the_next_handler_is_slow() {
+    let Some(broker) = broker("relay-slow").await else { return };
+    let handlers = Arc::new(Handlers::default());
+    let one = serve(&broker.url, &handlers, "one").await;
+    let caller = client(&broker.url).await;
+    let hurry = Hurry::begin(&caller);
+    relieved(&caller, 1).await;
+    hurry.end().await;
+    let slow = slow_call(&caller);
+    eventually("the slow one is begun", async || handlers.slow_at().is_some()).await;
+    alone(&caller).await;
+    handlers.begun.lock().unwrap().clear();
+    drop(one);
+    let _other = serve(&broker.url, &handlers, "other").await;
+    eventually("it is begun again", async || handlers.slow_at().is_some()).await;
+    handlers.go_on.notify_one();
+    assert_eq!(soon("the slow one ends", slow).await.unwrap(), "other");
+    assert_eq!(call(&caller, 1).await, "other");
+    let begun = handlers.begun.lock().unwrap();
+    assert_eq!(*begun, [(SLOW, "other".to_owned()), (1, "other".to_owned())]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_that_stops_in_a_hurry_leaves_nothing_and_repeats_nothing() {
+    let Some(broker) = broker("relay-stop").await else { return };
+    let handlers = Arc::new(Handlers::default());
+    let mut running = serve(&broker.url, &handlers, "first").await;
+    let caller = client(&broker.url).await;
+    let hurry = Hurry::begin(&caller);
+    for number in 0..5 {
+        relieved(&caller, 1).await;
+        let next = serve(&broker.url, &handlers, &format!("next-{number}")).await;
+        soon("it stops", std::mem::replace(&mut running, next).shutdown()).await;
+    }
+    let made = hurry.end().await;
+    assert_eq!(handlers.begun.lock().unwrap().len(), made as usize, "each was handled once");
+}
