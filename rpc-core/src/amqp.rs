@@ -69,20 +69,15 @@ impl Channel {
         &self.io
     }
 
-    /// Waits for a future that makes something be written on this channel, and sees to it that it is.
+    /// Waits for a future that makes lapin write on this channel, and sees to it that it is written.
     pub(crate) async fn written<F: Future>(&self, future: F) -> F::Output {
         self.io.written(future).await
-    }
-
-    /// Waits for the broker's answer to a request that was made of this channel.
-    async fn tell<T>(&self, request: impl Future<Output = lapin::Result<T>>) -> lapin::Result<T> {
-        self.io.written(request).await
     }
 }
 
 /// Closes a channel in order, if the broker answers in time: what it has not acked goes back to the queues.
 pub(crate) async fn close_channel(channel: &Channel) {
-    let closing = channel.tell(channel.lapin.close(200, "bye".into()));
+    let closing = channel.written(channel.lapin.close(200, "bye".into()));
     match tokio::time::timeout(CLOSE_TIMEOUT, closing).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::debug!(%error, "the channel was closed already"),
@@ -94,7 +89,7 @@ pub(crate) async fn close_channel(channel: &Channel) {
 /// there is no prefetch either: what bounds lapin's buffer for replies is the caller's in-flight limit.
 pub(crate) async fn consume_own(channel: &Channel, queue: &ShortString) -> Result<Consumer, BrokerError> {
     let options = BasicConsumeOptions { no_local: false, no_ack: true, exclusive: true, nowait: false };
-    Ok(channel.tell(channel.lapin.basic_consume(queue.clone(), "".into(), options, FieldTable::default())).await?)
+    Ok(channel.written(channel.lapin.basic_consume(queue.clone(), "".into(), options, FieldTable::default())).await?)
 }
 
 /// Consumes requests or events, at most `prefetch` of them unsettled at a time.
@@ -104,25 +99,25 @@ pub(crate) async fn consume_shared(
     tag: &ShortString,
     prefetch: u16,
 ) -> Result<Consumer, BrokerError> {
-    channel.tell(channel.lapin.basic_qos(prefetch, BasicQosOptions { global: false })).await?;
+    channel.written(channel.lapin.basic_qos(prefetch, BasicQosOptions { global: false })).await?;
     consume(channel, queue, tag).await
 }
 
 /// Consumes once more what the channel consumes already, with the same prefetch; the broker chooses the consumer's tag.
 pub(crate) async fn consume_beside(channel: &Channel, queue: &ShortString) -> Result<Consumer, BrokerError> {
-    consume(channel, queue, &ShortString::default()).await
+    consume(channel, queue, &"".into()).await
 }
 
 async fn consume(channel: &Channel, queue: &ShortString, tag: &ShortString) -> Result<Consumer, BrokerError> {
     let options = BasicConsumeOptions { no_local: false, no_ack: false, exclusive: false, nowait: false };
     let consuming = channel.lapin.basic_consume(queue.clone(), tag.clone(), options, FieldTable::default());
-    Ok(channel.tell(consuming).await?)
+    Ok(channel.written(consuming).await?)
 }
 
 /// Stops deliveries to a consumer; what it holds stays its own.
 pub(crate) async fn cancel_consumer(channel: &Channel, tag: &ShortString) {
     let cancelling = channel.lapin.basic_cancel(tag.clone(), BasicCancelOptions { nowait: false });
-    if let Err(error) = channel.tell(cancelling).await {
+    if let Err(error) = channel.written(cancelling).await {
         tracing::debug!(%error, %tag, "the consumer was gone already");
     }
 }
@@ -153,7 +148,7 @@ pub(crate) enum Settle {
 }
 
 /// Tells the broker how a delivery ends; an ack with `multiple` is of all before it too. If its channel is gone, the
-/// broker hands it out again. For tasks of the connection's thread: nothing wakes it.
+/// broker hands it out again. Nothing wakes the connection's thread: elsewhere, within [`Channel::written`].
 ///
 /// By its tag, and not by lapin's `Acker`: that one goes through two more tasks, and is written later than what was
 /// published before it.

@@ -227,7 +227,7 @@ impl Writer {
     /// Writes a message that has its place.
     fn write(&mut self, target: Target, message: Outgoing) {
         if message.receipt.is_wanted() {
-            message.receipt.written();
+            message.receipt.publishing();
             let channel = Arc::clone(&self.channel);
             self.unconfirmed.push(self.boxes.publish(channel, &self.app_id, target, message, self.unwritten.one()));
         } else {

@@ -199,7 +199,7 @@ impl Connection {
     /// Opens a channel whose publishes are confirmed by the broker.
     pub(crate) async fn confirming_channel(&self) -> Result<Channel, BrokerError> {
         let channel = self.channel().await?;
-        channel.tell(channel.lapin.confirm_select(ConfirmSelectOptions { nowait: false })).await?;
+        channel.written(channel.lapin.confirm_select(ConfirmSelectOptions { nowait: false })).await?;
         Ok(channel)
     }
 

@@ -70,7 +70,7 @@ pub(crate) async fn declare_listener_queue(
     let mut arguments = FieldTable::default();
     arguments.insert("x-max-length".into(), AMQPValue::LongLongInt(length_max.into()));
     arguments.insert("x-overflow".into(), AMQPValue::LongString("drop-head".into()));
-    channel.tell(channel.lapin.queue_declare(queue.clone(), options, arguments)).await?;
+    channel.written(channel.lapin.queue_declare(queue.clone(), options, arguments)).await?;
     Ok(())
 }
 
@@ -85,6 +85,6 @@ pub(crate) async fn declare_and_bind(channel: &Channel, queue: &ShortString, bou
     let options = QueueBindOptions { nowait: false };
     let binding =
         channel.lapin.queue_bind(queue.clone(), bound.exchange.clone(), bound.key.clone(), options, arguments);
-    channel.tell(binding).await?;
+    channel.written(binding).await?;
     Ok(())
 }

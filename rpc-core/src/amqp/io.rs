@@ -86,7 +86,7 @@ impl Io {
     }
 
     /// Runs a task on the thread; in tokio when the connection is over. It must not use tokio's timers: see
-    /// [`spawn_in_tokio`](Self::spawn_in_tokio).
+    /// [`sleep`](Self::sleep) and [`spawn_in_tokio`](Self::spawn_in_tokio).
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let guarded = AssertUnwindSafe(task).catch_unwind().map(|ended| {
             if ended.is_err() {
@@ -102,7 +102,7 @@ impl Io {
         self.0.tokio.spawn(task);
     }
 
-    /// Waits on the thread.
+    /// Waits, in a task of the thread.
     pub(crate) fn sleep(&self, duration: Duration) -> Sleep {
         Sleep::new(Instant::now() + duration, Arc::clone(&self.0))
     }

@@ -63,7 +63,7 @@ pub(crate) async fn declare_shared_queue(channel: &Channel, queue: &SharedQueue)
 async fn declare_queue(channel: &Channel, name: &str, arguments: FieldTable) -> Result<(), BrokerError> {
     let options =
         QueueDeclareOptions { passive: false, durable: true, exclusive: false, auto_delete: false, nowait: false };
-    channel.tell(channel.lapin.queue_declare(name.into(), options, arguments)).await?;
+    channel.written(channel.lapin.queue_declare(name.into(), options, arguments)).await?;
     Ok(())
 }
 
@@ -104,7 +104,9 @@ async fn bind_dead(
     arguments.insert(header.into(), text(value));
     arguments.insert("x-first-death-reason".into(), text(reason));
     let options = QueueBindOptions { nowait: false };
-    channel.tell(channel.lapin.queue_bind(queue.into(), DEAD_EXCHANGE.into(), "".into(), options, arguments)).await?;
+    channel
+        .written(channel.lapin.queue_bind(queue.into(), DEAD_EXCHANGE.into(), "".into(), options, arguments))
+        .await?;
     Ok(())
 }
 
@@ -116,7 +118,7 @@ fn text(text: &str) -> AMQPValue {
 pub(crate) async fn declare_own_queue(channel: &Channel, queue: &ShortString) -> Result<(), BrokerError> {
     let options =
         QueueDeclareOptions { passive: false, durable: false, exclusive: true, auto_delete: true, nowait: false };
-    channel.tell(channel.lapin.queue_declare(queue.clone(), options, FieldTable::default())).await?;
+    channel.written(channel.lapin.queue_declare(queue.clone(), options, FieldTable::default())).await?;
     Ok(())
 }
 
@@ -133,7 +135,7 @@ pub(crate) enum Consumed {
 pub(crate) async fn consumers_of(channel: &Channel, queue: &ShortString) -> Result<Consumed, BrokerError> {
     let options =
         QueueDeclareOptions { passive: true, durable: false, exclusive: false, auto_delete: false, nowait: false };
-    match channel.tell(channel.lapin.queue_declare(queue.clone(), options, FieldTable::default())).await {
+    match channel.written(channel.lapin.queue_declare(queue.clone(), options, FieldTable::default())).await {
         Ok(declared) => Ok(Consumed::By(declared.consumer_count())),
         Err(error) if is_not_found(&error) => Ok(Consumed::NoQueue),
         Err(error) => Err(error.into()),
@@ -158,7 +160,7 @@ pub(crate) async fn declare_control_exchange(channel: &Channel) -> Result<(), Br
 pub(super) async fn declare_exchange(channel: &Channel, name: &str, kind: ExchangeKind) -> Result<(), BrokerError> {
     let options =
         ExchangeDeclareOptions { passive: false, durable: true, auto_delete: false, internal: false, nowait: false };
-    channel.tell(channel.lapin.exchange_declare(name.into(), kind, options, FieldTable::default())).await?;
+    channel.written(channel.lapin.exchange_declare(name.into(), kind, options, FieldTable::default())).await?;
     Ok(())
 }
 
@@ -170,7 +172,7 @@ pub(crate) async fn bind_control(channel: &Channel, queue: &ShortString, key: &S
 async fn bind(channel: &Channel, queue: &ShortString, exchange: &str, key: &ShortString) -> Result<(), BrokerError> {
     let options = QueueBindOptions { nowait: false };
     channel
-        .tell(channel.lapin.queue_bind(queue.clone(), exchange.into(), key.clone(), options, FieldTable::default()))
+        .written(channel.lapin.queue_bind(queue.clone(), exchange.into(), key.clone(), options, FieldTable::default()))
         .await?;
     Ok(())
 }

@@ -16,9 +16,9 @@ use crate::{
 };
 
 impl Client {
-    /// How many consumers a method has now: one for each instance, and two for one that takes a request at a time and
-    /// is in a hurry ([`ServeOptions::prefetch`](crate::ServeOptions::prefetch)). Advice, for it may be otherwise when
-    /// a call comes. Costs a channel, and three round trips.
+    /// How many consumers a method has now: one for each instance, or two for one with a prefetch of 1 while requests
+    /// come fast ([`ServeOptions::prefetch`](crate::ServeOptions::prefetch)); so no less than there are instances.
+    /// Advice, for it may be otherwise when a call comes. Costs a channel, and three round trips.
     ///
     /// # Errors
     ///

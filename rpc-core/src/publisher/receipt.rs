@@ -35,8 +35,8 @@ impl Receipt {
         }
     }
 
-    /// The message is written.
-    pub(super) fn written(&self) {
+    /// The message is about to be written.
+    pub(super) fn publishing(&self) {
         if let Self::Reply(delivery, _) = self {
             delivery.answered();
         }

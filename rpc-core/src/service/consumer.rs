@@ -26,7 +26,7 @@ use crate::{
 pub(super) struct Names {
     pub(super) queue: ShortString,
     bindings: Arc<[Bound]>,
-    /// The instance's id.
+    /// The instance's id: the first consumer's tag.
     tag: ShortString,
 }
 

@@ -1,5 +1,8 @@
 //! Takes the deliveries of one channel, and tells the broker what has become of them: on the connection's thread, where
 //! they and the confirms of their replies come in, and the acks go out.
+//!
+//! `consumers` makes one stream of one consumer or two; `relay` decides, without I/O, when there are two, and which ack
+//! is held; `desk` carries that out.
 
 mod consumers;
 mod desk;
@@ -8,12 +11,13 @@ mod relay;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures::FutureExt;
 use lapin::{BasicProperties, Consumer, message::Delivery};
 use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{
-    consumers::{Arrived, Consumers},
+    consumers::{Consumers, Delivered},
     desk::{Desk, Overdue},
 };
 use super::{
@@ -49,7 +53,7 @@ pub(super) struct Arrival {
 /// What comes in by a channel.
 #[derive(Debug)]
 pub(super) struct Intake {
-    /// Unbounded as a channel: the prefetch bounds how many there are.
+    /// Unbounded as a channel: the consumers' prefetch bounds how many there are.
     arrivals: mpsc::UnboundedReceiver<Result<Arrival, BrokerError>>,
     stop: CancellationToken,
     all_settled: CancellationToken,
@@ -124,7 +128,7 @@ impl Gate {
     ///
     /// All are read, and handed over then: the first one wakes the consumer, who would go to sleep again before the
     /// second.
-    fn take(&self, first: Option<Arrived>, desk: &mut Desk) -> bool {
+    fn take(&self, first: Option<Delivered>, desk: &mut Desk) -> bool {
         let mut arrived = Vec::new();
         let mut next = Some(first);
         let over = loop {
@@ -140,7 +144,7 @@ impl Gate {
                 }
                 Some(None) => break true,
             }
-            next = if arrived.len() < BATCH { desk.arrived_too() } else { None };
+            next = if arrived.len() < BATCH { desk.delivered_too() } else { None };
         };
         for arrival in arrived {
             // An error means that nobody takes it: it stays unsettled until its channel closes.
@@ -181,22 +185,28 @@ async fn take_and_settle(
     loop {
         tokio::select! {
             biased;
-            // They end with the gate, and the last delivery that is not settled.
-            heard = news.recv_many(&mut batch, BATCH) => match heard {
-                0 => break,
-                _ => desk.hear(&mut batch).await,
-            },
+            // Before what is put back then: that would be handed out here again.
             () = stop.cancelled(), if !is_stopping => {
                 is_stopping = true;
                 desk.stop().await;
             }
+            // They end with the gate, and the last delivery that is not settled.
+            heard = news.recv_many(&mut batch, BATCH) => match heard {
+                0 => break,
+                _ => desk.take_news(&mut batch).await,
+            },
             next = desk.next(), if gate.is_some() => match next {
                 Err(Overdue) => desk.let_go().await,
-                Ok(arrived) => {
-                    let over = gate.as_ref().is_none_or(|gate| gate.take(arrived, desk));
+                Ok(delivered) => {
+                    let over = gate.as_ref().is_none_or(|gate| gate.take(delivered, desk));
                     if over {
+                        let mut stopping = Box::pin(desk.stop());
+                        // Whoever is told by the gate's end closes the channel, and nothing must be sent after that.
+                        let has_stopped = stopping.as_mut().now_or_never().is_some();
                         gate = None;
-                        desk.stop().await;
+                        if !has_stopped {
+                            stopping.await;
+                        }
                     }
                 }
             },

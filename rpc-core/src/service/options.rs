@@ -5,13 +5,13 @@ use std::time::Duration;
 /// How an instance runs.
 #[derive(Clone, Debug)]
 pub struct ServeOptions {
-    /// Most requests of a method that the instance holds and has not answered, so how many of its handlers run at a
-    /// time, unless the method says otherwise. 0 counts as 1. Default: 1, so that a free instance gets the next
-    /// request.
+    /// Most requests of a method that the instance holds unsettled, so how many of its handlers run at a time, unless
+    /// the method says otherwise. 0 counts as 1. Default: 1, so that a free instance gets the next request.
     ///
-    /// An answered request is settled when the broker has confirmed its reply. With 1, and on a queue that is no quorum
-    /// queue, the next one comes meanwhile, while they come fast: by a second consumer, so that up to two requests are
-    /// unsettled, one of them answered, for at most 20 ms longer than its confirm takes.
+    /// A request is settled when the broker has confirmed its reply. With a prefetch of 1, a method whose requests come
+    /// fast has a second consumer, which gets the next one meanwhile: then up to two are unsettled, and at most one of
+    /// them is not answered. An answered one is settled some 20 ms after its confirm at the latest. Not on quorum
+    /// queues, and not for events.
     pub prefetch: u16,
     /// Longest a shutdown waits for handlers; what is left goes back to the queues. Default: 30 s.
     pub drain_timeout: Duration,

@@ -17,13 +17,14 @@ pub(crate) struct Unsettled {
     news: mpsc::UnboundedSender<News>,
     /// What waits for the handlers waits for this, too.
     token: TaskTrackerToken,
+    /// Whether anybody wants to know when its reply is about to be written.
     tells_answered: bool,
 }
 
-/// What is new of a delivery. Unbounded as a channel: the prefetch bounds how many there are.
+/// What is new of a delivery. Unbounded as a channel: the consumers' prefetch bounds how many there are.
 #[derive(Debug)]
 pub(super) enum News {
-    /// Its reply is on its way.
+    /// Its reply is about to be written.
     Answered(u64),
     Settled(Order),
 }
@@ -38,7 +39,6 @@ pub(super) struct Order {
 }
 
 impl Unsettled {
-    /// `tells_answered`: whether anybody wants to know when its reply is on its way.
     pub(super) fn new(
         tag: u64,
         news: mpsc::UnboundedSender<News>,
@@ -53,7 +53,7 @@ impl Unsettled {
         self.news.closed().await;
     }
 
-    /// Its reply is written.
+    /// Its reply is about to be written: from now on it counts as answered.
     pub(crate) fn answered(&self) {
         if self.tells_answered {
             let _ = self.news.send(News::Answered(self.tag));
@@ -74,8 +74,8 @@ pub(super) struct Command {
     pub(super) multiple: bool,
 }
 
-/// The deliveries of a channel that are not settled. No I/O. Holds no more than the prefetch lets through, however long
-/// one of them stays open.
+/// The deliveries of a channel that are not settled. No I/O. Holds no more than the consumers' prefetch lets
+/// through, however long one of them stays open.
 #[derive(Debug, Default)]
 pub(super) struct Window {
     open: BTreeSet<u64>,

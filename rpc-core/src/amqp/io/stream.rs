@@ -98,6 +98,8 @@ impl IoStream {
 
     /// Runs tasks if any are due; whether there were.
     fn run_tasks(&mut self) -> bool {
+        // A connection that always has something to do never sleeps.
+        self.shared.timers.fire();
         let due = self.shared.due.swap(false, Ordering::SeqCst);
         if due {
             self.tasks.run(&mut Context::from_waker(&self.waker));

@@ -1,5 +1,5 @@
-//! The timers of a connection's thread: lapin's heartbeat. Not tokio's, whose timers panic when the runtime ends before
-//! the connection does.
+//! The timers of a connection's thread: lapin's heartbeat, and acks that are held. Not tokio's, whose timers panic when
+//! the runtime ends before the connection does.
 
 use std::{
     future::Future,
@@ -31,8 +31,14 @@ impl Timers {
 
     /// Wakes whose time has come.
     pub(super) fn fire(&self) {
-        let now = Instant::now();
-        let due: Vec<_> = self.lock().waiting.extract_if(.., |(at, _)| *at <= now).collect();
+        let due: Vec<_> = {
+            let mut state = self.lock();
+            if state.waiting.is_empty() {
+                return;
+            }
+            let now = Instant::now();
+            state.waiting.extract_if(.., |(at, _)| *at <= now).collect()
+        };
         due.into_iter().for_each(|(_, waker)| waker.wake());
     }
 

@@ -1,4 +1,4 @@
-//! The consumers of a channel, as one stream: one, or a [`Relay`](super::relay::Relay).
+//! The consumers of a channel, as one stream: one, or the two of a [`Relay`](super::relay::Relay).
 
 use std::task::{Context, Poll};
 
@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// A delivery, and which consumer it came to; or why none comes any more.
-pub(super) type Arrived = Result<(usize, Delivery), BrokerError>;
+pub(super) type Delivered = Result<(usize, Delivery), BrokerError>;
 
 /// Consumers of one queue on one channel.
 ///
@@ -22,6 +22,7 @@ pub(super) struct Consumers {
     channel: Channel,
     queue: ShortString,
     consumers: [Option<Consuming>; SEATS],
+    /// For which seat, until the broker has answered.
     opening: Option<(usize, BoxFuture<'static, Result<Consumer, BrokerError>>)>,
     is_stopping: bool,
 }
@@ -76,6 +77,7 @@ impl Consumers {
     pub(super) fn open(&mut self, seat: usize) {
         let (channel, queue) = (self.channel.clone(), self.queue.clone());
         let opening = async move { amqp::consume_beside(&channel, &queue).await };
+        debug_assert!(self.opening.is_none() && self.consumers[seat].is_none(), "the seat is taken");
         self.opening = Some((seat, opening.boxed()));
     }
 
@@ -93,7 +95,7 @@ impl Consumers {
     }
 
     /// The next delivery; none: there will be no more.
-    pub(super) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Arrived>> {
+    pub(super) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Delivered>> {
         if let Some((seat, opening)) = &mut self.opening
             && let Poll::Ready(opened) = opening.poll_unpin(context)
         {
@@ -122,7 +124,8 @@ impl Consumers {
         if is_over { Poll::Ready(None) } else { Poll::Pending }
     }
 
-    /// Waits until there is none any more: cancelled, or their channel is closed.
+    /// Waits until there is none any more: cancelled, or their channel is closed. One that is being opened is left to
+    /// its channel's end.
     pub(super) async fn all_ended(mut self) {
         for consuming in self.consumers.iter_mut().flatten() {
             while consuming.deliveries.next().await.is_some() {}

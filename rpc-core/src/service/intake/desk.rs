@@ -1,4 +1,4 @@
-//! What is open on a channel, and how the broker is told of it.
+//! A channel's consumers and unsettled deliveries: what the relay decides is carried out here, and the broker told.
 
 use std::{
     future::poll_fn,
@@ -9,8 +9,8 @@ use std::{
 use futures::{FutureExt, future::join_all};
 
 use super::{
-    consumers::{Arrived, Consumers},
-    relay::{HELD_MAX, Next, Relay},
+    consumers::{Consumers, Delivered},
+    relay::{HELD_MAX, Relay, Step},
 };
 use crate::{
     amqp::{self, Channel, Sleep},
@@ -24,7 +24,7 @@ pub(super) struct Desk {
     /// None: there is one consumer, and nothing is held.
     relay: Option<Relay<Order>>,
     window: Window,
-    /// The one that was held when it was looked last, and when to look again.
+    /// The delivery that was held when the wait began, and the wait.
     held: Option<(u64, Sleep)>,
 }
 
@@ -40,20 +40,20 @@ impl Desk {
     /// Waits for the next delivery, none: there will be no more; or until one is held for too long.
     ///
     /// Cancel safe.
-    pub(super) async fn next(&mut self) -> Result<Option<Arrived>, Overdue> {
+    pub(super) async fn next(&mut self) -> Result<Option<Delivered>, Overdue> {
         poll_fn(|context| match self.consumers.poll_next(context) {
-            Poll::Ready(arrived) => Poll::Ready(Ok(arrived)),
-            Poll::Pending => self.poll_held(context).map(Err),
+            Poll::Ready(delivered) => Poll::Ready(Ok(delivered)),
+            Poll::Pending => self.poll_overdue(context).map(Err),
         })
         .await
     }
 
     /// What has come as well by now.
-    pub(super) fn arrived_too(&mut self) -> Option<Option<Arrived>> {
+    pub(super) fn delivered_too(&mut self) -> Option<Option<Delivered>> {
         poll_fn(|context| self.consumers.poll_next(context)).now_or_never()
     }
 
-    fn poll_held(&mut self, context: &mut Context<'_>) -> Poll<Overdue> {
+    fn poll_overdue(&mut self, context: &mut Context<'_>) -> Poll<Overdue> {
         while let Some(held) = self.relay.as_ref().and_then(Relay::held) {
             let (since, sleep) = self.held.get_or_insert_with(|| (held, self.channel.io().sleep(HELD_MAX)));
             if sleep.poll_unpin(context).is_pending() {
@@ -77,19 +77,19 @@ impl Desk {
     }
 
     /// Takes what has become of deliveries, and tells the broker what may be told.
-    pub(super) async fn hear(&mut self, news: &mut Vec<News>) {
-        let told = news.drain(..).filter_map(|news| self.heard(news)).collect();
-        self.tell(told).await;
+    pub(super) async fn take_news(&mut self, news: &mut Vec<News>) {
+        let orders = news.drain(..).filter_map(|news| self.order_of(news)).collect();
+        self.settle(orders).await;
     }
 
-    fn heard(&mut self, news: News) -> Option<Order> {
+    fn order_of(&mut self, news: News) -> Option<Order> {
         match (news, &mut self.relay) {
             (News::Settled(order), None) => Some(order),
             (News::Settled(order), Some(relay)) => relay.settled(order.tag, order),
             (News::Answered(_), None) => None,
             (News::Answered(tag), Some(relay)) => match relay.answered(tag, Instant::now())? {
-                Next::Tell(order) => Some(order),
-                Next::Open(seat) => {
+                Step::Settle(order) => Some(order),
+                Step::Open(seat) => {
                     self.consumers.open(seat);
                     None
                 }
@@ -97,11 +97,11 @@ impl Desk {
         }
     }
 
-    /// What is held is told, and its consumer cancelled, so that the broker gives it nothing for that.
+    /// What is held is settled, and its consumer cancelled first, so that the broker gives it nothing for that.
     pub(super) async fn let_go(&mut self) {
         if let Some((seat, order)) = self.relay.as_mut().and_then(Relay::let_go) {
             self.consumers.cancel(seat);
-            self.tell(vec![order]).await;
+            self.settle(vec![order]).await;
         }
     }
 
@@ -113,7 +113,7 @@ impl Desk {
     }
 
     /// Tells the broker what has become of deliveries.
-    async fn tell(&mut self, orders: Vec<Order>) {
+    async fn settle(&mut self, orders: Vec<Order>) {
         for order in &orders {
             self.window.settle(order.tag, order.settle);
         }

@@ -13,15 +13,15 @@ use std::time::{Duration, Instant};
 /// How many consumers there are at most.
 pub(super) const SEATS: usize = 2;
 
-/// Longest that the ack of an answered request is held before its consumer is cancelled; twice that, if another one was
-/// held before it.
+/// How long the ack of an answered request is held before its consumer is cancelled: 10 ms at least and 20 ms at most,
+/// for one wait may begin with the ack that was held before it.
 pub(super) const HELD_MAX: Duration = Duration::from_millis(10);
 
 /// Longest between two answers for requests to come fast: a journey to the broker and back is short against it.
 const FAST: Duration = Duration::from_millis(5);
 
 /// How many have to be answered one soon after another before a second consumer is worth what it costs.
-const FAST_RUN: u8 = 16;
+const FAST_RUN: u8 = 8;
 
 /// Where a consumer is with its one request. `O` says how that is settled.
 #[derive(Debug, PartialEq, Eq)]
@@ -47,13 +47,17 @@ impl<O> Seat<O> {
     fn is_of(&self, tag: u64) -> bool {
         matches!(self, Self::Taken(own) | Self::Answered(own) if *own == tag)
     }
+
+    fn is_held(&self) -> bool {
+        matches!(self, Self::Held(..))
+    }
 }
 
 /// What is to be done.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Next<O> {
+pub(super) enum Step<O> {
     /// The broker is told of a delivery.
-    Tell(O),
+    Settle(O),
     /// A consumer is opened for a seat.
     Open(usize),
 }
@@ -77,35 +81,38 @@ impl<O> Relay<O> {
         self.seats[seat] = Seat::Taken(tag);
     }
 
-    /// A reply is written: the other consumer may get the next request.
-    pub(super) fn answered(&mut self, tag: u64, now: Instant) -> Option<Next<O>> {
+    /// A reply is about to be written: the other consumer may get the next request.
+    pub(super) fn answered(&mut self, tag: u64, now: Instant) -> Option<Step<O>> {
         let is_fast = self.pace.answered(now);
-        let seat = self.seats.iter().position(|seat| matches!(seat, Seat::Taken(own) if *own == tag))?;
+        let seat = self.seat_of(tag)?;
         self.seats[seat] = Seat::Answered(tag);
         if let Some((_, held)) = self.free_held() {
-            return Some(Next::Tell(held));
+            return Some(Step::Settle(held));
         }
-        let vacant = self.seats.iter().position(|seat| matches!(seat, Seat::Vacant)).filter(|_| is_fast)?;
-        self.seats[vacant] = Seat::Free;
-        Some(Next::Open(vacant))
+        let other = other(seat);
+        if is_fast && matches!(self.seats[other], Seat::Vacant) {
+            self.seats[other] = Seat::Free;
+            return Some(Step::Open(other));
+        }
+        None
     }
 
-    /// It is known how a delivery is settled; what may be told to the broker now: this, the one that was held, or
-    /// nothing.
+    /// It is known how a delivery is settled: given back if the broker may be told now.
+    ///
+    /// Only what is answered is held. What wanted no reply must not be handed out again for the sake of the next one.
     pub(super) fn settled(&mut self, tag: u64, order: O) -> Option<O> {
-        let Some(seat) = self.seats.iter().position(|seat| seat.is_of(tag)) else { return Some(order) };
-        // Whoever wants no reply is answered only now.
-        let freed = match self.seats[seat] {
-            Seat::Taken(_) => self.free_held(),
-            _ => None,
-        };
-        let others = self.seats.iter().enumerate().filter(|(other, _)| *other != seat);
-        if others.map(|(_, other)| other).any(Seat::may_have_one) {
+        let Some(seat) = self.seat_of(tag) else { return Some(order) };
+        let is_answered = matches!(self.seats[seat], Seat::Answered(_));
+        if is_answered && self.seats[other(seat)].may_have_one() {
             self.seats[seat] = Seat::Held(tag, order);
-            return freed.map(|(_, held)| held);
+            return None;
         }
         self.seats[seat] = Seat::Free;
         Some(order)
+    }
+
+    fn seat_of(&self, tag: u64) -> Option<usize> {
+        self.seats.iter().position(|seat| seat.is_of(tag))
     }
 
     /// The delivery that is held, if one is.
@@ -118,19 +125,24 @@ impl<O> Relay<O> {
     pub(super) fn let_go(&mut self) -> Option<(usize, O)> {
         let (seat, order) = self.free_held()?;
         self.seats[seat] = Seat::Vacant;
-        // Not before the broker has answered that the old one is cancelled.
+        // So its seat is not filled before it has ended: the broker reads the cancel before the acks that bring what
+        // makes the pace.
         self.pace = Pace::default();
         Some((seat, order))
     }
 
     /// Lets the consumer of the one that is held have the next request.
     fn free_held(&mut self) -> Option<(usize, O)> {
-        let held = self.seats.iter().position(|seat| matches!(seat, Seat::Held(..)))?;
+        let held = self.seats.iter().position(Seat::is_held)?;
         match std::mem::replace(&mut self.seats[held], Seat::Free) {
             Seat::Held(_, order) => Some((held, order)),
             _ => None,
         }
     }
+}
+
+fn other(seat: usize) -> usize {
+    SEATS - 1 - seat
 }
 
 /// Whether requests come fast.

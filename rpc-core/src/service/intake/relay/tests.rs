@@ -58,8 +58,8 @@ impl Played {
         }
         self.unconfirmed.push(tag);
         match self.relay.answered(tag, self.now) {
-            Some(Next::Tell(tag)) => self.tell(tag),
-            Some(Next::Open(seat)) => {
+            Some(Step::Settle(tag)) => self.tell(tag),
+            Some(Step::Open(seat)) => {
                 assert!(!self.consumers[seat], "a consumer is opened twice");
                 self.consumers[seat] = true;
             }
@@ -122,15 +122,14 @@ fn while_they_come_fast_the_next_one_comes_before_the_last_reply_is_confirmed() 
     let mut played = Played::new();
     played.hurry(FAST_RUN + 1);
     assert_eq!(played.consumers, [true, true]);
-    for tag in 20..30 {
-        played.tag = tag;
+    for _ in 0..10 {
         played.deliver();
         assert_eq!(played.unanswered.len(), 1, "it has come");
         played.end(true);
         assert_eq!(played.invited().len(), 1, "and so may the next one");
         played.confirm(0);
         played.check();
-        assert_eq!(played.relay.held(), Some(tag + 1));
+        assert_eq!(played.relay.held(), Some(played.tag));
     }
 }
 
@@ -150,6 +149,20 @@ fn while_a_request_is_handled_for_long_the_one_before_it_is_acked_and_no_other_c
     played.confirm(0);
     assert_eq!(played.unsettled.len(), 0);
     assert_eq!(played.invited().len(), 1);
+}
+
+#[test]
+fn what_wants_no_reply_is_not_held() {
+    let mut played = Played::new();
+    played.hurry(FAST_RUN + 1);
+    let held = played.relay.held();
+    assert!(held.is_some());
+    for _ in 0..10 {
+        played.deliver();
+        played.end(false);
+        played.check();
+        assert_eq!((played.unsettled.len(), played.relay.held()), (1, held), "it is settled at once");
+    }
 }
 
 #[test]
@@ -188,6 +201,7 @@ proptest! {
             played.end(true);
             played.confirm(0);
             played.let_go();
+            played.check();
         }
         let mut told = played.told.clone();
         told.sort_unstable();
