@@ -6,7 +6,8 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 pub struct ServeOptions {
     /// Most requests of a method that the instance holds unsettled (with 1: not answered), so how many of its handlers
-    /// run at a time, unless the method says otherwise. 0 counts as 1. Default: 1, so that a free instance gets the next request.
+    /// run at a time, unless the method says otherwise. 0 counts as 1. Default: 1, so that a free instance gets the
+    /// next request.
     ///
     /// A request is settled when the broker has confirmed its reply. With a prefetch of 1, a method whose requests come
     /// fast has a second consumer, which gets the next one meanwhile: then up to two are unsettled, and at most one of
