@@ -61,6 +61,14 @@ pub(super) struct Session {
     replies: Publisher,
 }
 
+impl Session {
+    /// Closes the channel: what is not settled goes back to the queue, but for what is answered and held.
+    async fn close(self) {
+        self.intake.stopped().await;
+        amqp::close_channel(&self.channel).await;
+    }
+}
+
 /// Why a session is over.
 enum Over {
     /// The instance stops.
@@ -93,6 +101,7 @@ impl EndpointConsumer {
             deliveries,
             (&self.shared.endpoint, self.prefetch),
             self.handlers.clone(),
+            self.stop.shutdown.clone(),
         );
         Ok(Session { link, channel, intake, replies })
     }
@@ -111,11 +120,14 @@ impl EndpointConsumer {
         let mut reopen = Reopen::new(self.shared.client.options().reconnect, self.stop.shutdown.clone());
         loop {
             match self.consume_until_over(&mut session).await {
-                Over::Stopped => break self.finish(session).await,
+                Over::Stopped => {
+                    session.close().await;
+                    break None;
+                }
                 Over::Lost(source) => self.tell_lost(&session, source.as_ref()),
             }
             // In the background: a broker that is gone does not answer.
-            tokio::spawn(async move { amqp::close_channel(&session.channel).await });
+            tokio::spawn(session.close());
             session = match reopen.open(&self.names.queue, || self.open(), ServeError::is_final).await {
                 Ok(Some(session)) => session,
                 Ok(None) => break None,
@@ -134,17 +146,12 @@ impl EndpointConsumer {
     /// Begins a handler for each delivery.
     async fn consume_until_over(&self, session: &mut Session) -> Over {
         let mut batch = Vec::new();
-        let mut stopping = false;
         loop {
             tokio::select! {
                 biased;
                 () = self.stop.abort.cancelled() => return Over::Stopped,
                 () = session.link.lost() => return Over::Lost(None),
-                () = self.stop.shutdown.cancelled(), if !stopping => {
-                    stopping = true;
-                    // Deliveries that are under way come before the end, and are put back.
-                    session.intake.stop();
-                }
+                // After `shutdown` come those that were under way, and are put back, and then the end.
                 more = session.intake.next(&mut batch) => match more {
                     Some(()) => {
                         for arrival in batch.drain(..) {
@@ -155,7 +162,7 @@ impl EndpointConsumer {
                         }
                     }
                     // Cancelled by us: handlers go on, and settle.
-                    None if stopping => break,
+                    None if self.stop.shutdown.is_cancelled() => break,
                     None => return Over::Lost(None),
                 },
             }
@@ -190,11 +197,5 @@ impl EndpointConsumer {
             }
         }
         self.handlers.spawn(handling);
-    }
-
-    /// Closes the channel: what is not settled goes back to the queue.
-    async fn finish(&self, session: Session) -> Option<ServeError> {
-        amqp::close_channel(&session.channel).await;
-        None
     }
 }

@@ -8,13 +8,16 @@ mod consumers;
 mod desk;
 mod relay;
 
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc};
 
 use bytes::Bytes;
 use futures::FutureExt;
 use lapin::{BasicProperties, Consumer, message::Delivery};
 use tokio::sync::mpsc;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::{TaskTracker, task_tracker::TaskTrackerToken},
+};
 
 use self::{
     consumers::{Consumers, Delivered},
@@ -55,21 +58,22 @@ pub(super) struct Arrival {
 pub(super) struct Intake {
     /// Unbounded as a channel: the consumers' prefetch bounds how many there are.
     arrivals: mpsc::UnboundedReceiver<Result<Arrival, BrokerError>>,
-    stop: CancellationToken,
+    stopped: CancellationToken,
     all_settled: CancellationToken,
 }
 
 impl Intake {
-    /// Begins to take what a consumer of the channel gets. The tracker waits for what is not settled.
+    /// Begins to take what a consumer of the channel gets, until `stop`: deliveries that are under way then still come,
+    /// and no more. The tracker waits for what is not settled.
     pub(super) fn start(
         (link, channel): (&Link, Channel),
         first: Consumer,
         (endpoint, prefetch): (&Endpoint, u16),
         unsettled: TaskTracker,
+        stop: CancellationToken,
     ) -> Self {
         let (arrivals_tx, arrivals) = mpsc::unbounded_channel();
         let (news_tx, news) = mpsc::unbounded_channel();
-        let (stop, all_settled) = (CancellationToken::new(), CancellationToken::new());
         let is_published = matches!(endpoint.source, Source::Exchange(_));
         // What is published has no replies to wait for, and consumers of a quorum queue are costly to open.
         let is_relayed = prefetch == 1 && !is_published && !endpoint.queue.is_quorum;
@@ -82,16 +86,12 @@ impl Intake {
             is_relayed,
         };
         let io = channel.io().clone();
-        let mut desk = Desk::new(channel.clone(), Consumers::new(channel, first), is_relayed);
-        let (done, stopped) = (all_settled.clone().drop_guard(), stop.clone());
-        let lost = link.lost_token();
-        io.spawn(async move {
-            let _done = done;
-            // lapin may never answer an ack that the connection's end has overtaken.
-            let _ = lost.run_until_cancelled(take_and_settle(&mut desk, gate, news, stopped)).await;
-            desk.into_consumers().all_ended().await;
-        });
-        Self { arrivals, stop, all_settled }
+        let desk = Desk::new(Consumers::new(channel, first), is_relayed);
+        let (stopped, all_settled) = (CancellationToken::new(), CancellationToken::new());
+        let work = Work { desk, gate: Some(gate), stop, stopped: stopped.clone() };
+        let ends = [&stopped, &all_settled].map(|token| token.clone().drop_guard());
+        io.spawn(work.run(news, link.lost_token(), link.last_words(), ends));
+        Self { arrivals, stopped, all_settled }
     }
 
     /// The next ones, into `batch`; none: there will be no more.
@@ -101,9 +101,10 @@ impl Intake {
         (self.arrivals.recv_many(batch, BATCH).await > 0).then_some(())
     }
 
-    /// Cancels what consumes: deliveries that are under way still come, and then no more.
-    pub(super) fn stop(&self) {
-        self.stop.cancel();
+    /// Waits until nothing is consumed nor held any longer: what is told to the broker for that comes before all that is
+    /// written afterwards.
+    pub(super) async fn stopped(&self) {
+        self.stopped.cancelled().await;
     }
 
     /// Waits until the broker has been told of every delivery.
@@ -124,33 +125,39 @@ struct Gate {
 }
 
 impl Gate {
-    /// Takes a delivery, and those that have come with it; whether there will be no more.
+    /// Takes a delivery, and those that have come with it; at the end, why there will be no more.
     ///
     /// All are read, and handed over then: the first one wakes the consumer, who would go to sleep again before the
     /// second.
-    fn take(&self, first: Option<Delivered>, desk: &mut Desk) -> bool {
+    fn take(&self, first: Option<Delivered>, desk: &mut Desk) -> Option<End> {
         let mut arrived = Vec::new();
         let mut next = Some(first);
-        let over = loop {
+        let end = loop {
             match next {
-                None => break false,
+                None => break None,
                 Some(Some(Ok((seat, delivery)))) => {
                     desk.arrived(seat, delivery.delivery_tag);
-                    arrived.push(Ok(self.read(delivery)));
+                    arrived.push(self.read(delivery));
                 }
-                Some(Some(Err(error))) => {
-                    arrived.push(Err(error));
-                    break true;
-                }
-                Some(None) => break true,
+                Some(Some(Err(error))) => break Some(End(Some(error))),
+                Some(None) => break Some(End(None)),
             }
             next = if arrived.len() < BATCH { desk.delivered_too() } else { None };
         };
-        for arrival in arrived {
-            // An error means that nobody takes it: it stays unsettled until its channel closes.
-            let _ = self.arrivals.send(arrival);
+        arrived.into_iter().for_each(|arrival| self.hand_over(Ok(arrival)));
+        end
+    }
+
+    /// Nothing comes any more.
+    fn close(self, End(error): End) {
+        if let Some(error) = error {
+            self.hand_over(Err(error));
         }
-        over
+    }
+
+    fn hand_over(&self, arrival: Result<Arrival, BrokerError>) {
+        // An error means that nobody takes it: it stays unsettled until its channel closes.
+        let _ = self.arrivals.send(arrival);
     }
 
     fn read(&self, delivery: Delivery) -> Arrival {
@@ -172,44 +179,79 @@ impl Gate {
     }
 }
 
-/// Ends when the consumers have, and all that they got is settled.
-async fn take_and_settle(
-    desk: &mut Desk,
-    gate: Gate,
-    mut news: mpsc::UnboundedReceiver<News>,
+/// Why no deliveries come any more: an error, or the consumers' end.
+struct End(Option<BrokerError>);
+
+/// What is done with a channel's deliveries on its connection's thread.
+struct Work {
+    desk: Desk,
+    /// Until no more come.
+    gate: Option<Gate>,
     stop: CancellationToken,
-) {
-    let mut gate = Some(gate);
-    let mut is_stopping = false;
-    let mut batch = Vec::with_capacity(BATCH);
-    loop {
-        tokio::select! {
-            biased;
-            // Before what is put back then: that would be handed out here again.
-            () = stop.cancelled(), if !is_stopping => {
-                is_stopping = true;
-                desk.stop().await;
-            }
-            // They end with the gate, and the last delivery that is not settled.
-            heard = news.recv_many(&mut batch, BATCH) => match heard {
-                0 => break,
-                _ => desk.take_news(&mut batch).await,
-            },
-            next = desk.next(), if gate.is_some() => match next {
-                Err(Overdue) => desk.let_go().await,
-                Ok(delivered) => {
-                    let over = gate.as_ref().is_none_or(|gate| gate.take(delivered, desk));
-                    if over {
-                        let mut stopping = Box::pin(desk.stop());
-                        // Whoever is told by the gate's end closes the channel, and nothing must be sent after that.
-                        let has_stopped = stopping.as_mut().now_or_never().is_some();
-                        gate = None;
-                        if !has_stopped {
-                            stopping.await;
+    stopped: CancellationToken,
+}
+
+impl Work {
+    /// Ends when the consumers have, and all that they got is settled; the guards say so.
+    async fn run(
+        mut self,
+        news: mpsc::UnboundedReceiver<News>,
+        lost: CancellationToken,
+        last_words: TaskTrackerToken,
+        _ends: [DropGuard; 2],
+    ) {
+        // lapin may never answer an ack that the connection's end has overtaken.
+        if lost.run_until_cancelled(self.take_and_settle(news)).await.is_none() {
+            // A connection that is closed in order waits for these words. One that is gone does not hear them.
+            let _ = self.desk.stop().now_or_never();
+        }
+        drop(last_words);
+        self.desk.into_consumers().all_ended().await;
+    }
+
+    async fn take_and_settle(&mut self, mut news: mpsc::UnboundedReceiver<News>) {
+        let (mut batch, stop) = (Vec::with_capacity(BATCH), self.stop.clone());
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled(), if !self.stopped.is_cancelled() => self.stop(None).await,
+                // They end with the gate, and the last delivery that is not settled.
+                heard = news.recv_many(&mut batch, BATCH) => {
+                    if heard == 0 {
+                        break;
+                    }
+                    if stop.is_cancelled() {
+                        // Before what is put back for that: it would be handed out here again.
+                        self.stop(None).await;
+                    }
+                    self.desk.take_news(&mut batch).await;
+                }
+                next = self.desk.next(), if self.gate.is_some() => match next {
+                    Err(Overdue) => self.desk.let_go().await,
+                    Ok(delivered) => {
+                        let end = self.gate.as_ref().and_then(|gate| gate.take(delivered, &mut self.desk));
+                        if end.is_some() {
+                            self.stop(end).await;
                         }
                     }
-                }
-            },
+                },
+            }
+        }
+    }
+
+    /// Consumes no longer, and holds nothing. Whoever hears that, or of the end, closes the channel, and nothing must be
+    /// sent after that: it is on its way before they do.
+    async fn stop(&mut self, end: Option<End>) {
+        let mut stopping = pin!(self.desk.stop());
+        let begun = futures::poll!(stopping.as_mut());
+        self.stopped.cancel();
+        if let Some(end) = end
+            && let Some(gate) = self.gate.take()
+        {
+            gate.close(end);
+        }
+        if begun.is_pending() {
+            stopping.await;
         }
     }
 }

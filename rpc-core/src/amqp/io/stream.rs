@@ -98,7 +98,7 @@ impl IoStream {
 
     /// Runs tasks if any are due; whether there were.
     fn run_tasks(&mut self) -> bool {
-        // A connection that always has something to do never sleeps.
+        // After a sleep, and without one: a connection that always has something to do never sleeps.
         self.shared.timers.fire();
         let due = self.shared.due.swap(false, Ordering::SeqCst);
         if due {
@@ -118,9 +118,10 @@ impl IoStream {
         };
         let slept = self.poll.poll(&mut self.events, Some(timeout));
         self.shared.asleep.store(false, Ordering::SeqCst);
-        match slept {
-            Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
-            _ => self.shared.timers.fire(),
+        if let Err(error) = slept
+            && error.kind() != ErrorKind::Interrupted
+        {
+            return Err(error);
         }
         let writable = self.events.iter().any(|event| event.token() == SOCKET && event.is_writable());
         if !writable {
@@ -217,5 +218,42 @@ impl AsyncWrite for IoStream {
 
     fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(self.socket.shutdown(std::net::Shutdown::Write))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        net::{TcpListener, TcpStream},
+        sync::atomic::AtomicBool,
+        time::Instant,
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_timer_ends_though_the_thread_always_has_something_to_do_and_never_sleeps() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (io, tasks) = Io::new();
+        let mut stream = IoStream::new(socket, &io, tasks).unwrap();
+        let (has_slept, slept) = (Arc::new(AtomicBool::new(false)), io.sleep(Duration::from_millis(5)));
+        io.spawn({
+            let has_slept = Arc::clone(&has_slept);
+            async move {
+                slept.await;
+                has_slept.store(true, Ordering::SeqCst);
+            }
+        });
+        io.spawn(std::future::poll_fn(|context| {
+            context.waker().wake_by_ref();
+            Poll::<()>::Pending
+        }));
+        let (until, mut buffer) = (Instant::now() + Duration::from_secs(10), [0]);
+        let mut context = Context::from_waker(Waker::noop());
+        while !has_slept.load(Ordering::SeqCst) {
+            assert!(Pin::new(&mut stream).poll_read(&mut context, &mut buffer).is_pending(), "nothing is sent");
+            assert!(Instant::now() < until, "the timer does not end");
+        }
     }
 }

@@ -2,7 +2,11 @@
 
 use std::task::{Context, Poll};
 
-use futures::{FutureExt, StreamExt, future::BoxFuture, stream::Fuse};
+use futures::{
+    FutureExt, StreamExt,
+    future::{self, BoxFuture},
+    stream,
+};
 use lapin::{Consumer, message::Delivery, types::ShortString};
 
 use super::relay::SEATS;
@@ -22,6 +26,8 @@ pub(super) struct Consumers {
     channel: Channel,
     queue: ShortString,
     consumers: [Option<Consuming>; SEATS],
+    /// For which seat there is to be one, while the broker has not been asked for it.
+    wanted: Option<usize>,
     /// For which seat, until the broker has answered.
     opening: Option<(usize, BoxFuture<'static, Result<Consumer, BrokerError>>)>,
     is_stopping: bool,
@@ -29,40 +35,32 @@ pub(super) struct Consumers {
 
 struct Consuming {
     /// lapin's own stream waits for ever after its end.
-    deliveries: Fuse<Consumer>,
+    deliveries: stream::Fuse<Consumer>,
     tag: ShortString,
-    /// Whether its end was asked for.
-    is_cancelled: bool,
-    /// Until the broker has answered.
-    cancelling: Option<BoxFuture<'static, ()>>,
+    /// Once its end was asked for.
+    cancelling: Option<future::Fuse<BoxFuture<'static, ()>>>,
 }
 
 impl Consuming {
     fn new(consumer: Consumer) -> Self {
-        Self { tag: consumer.tag(), deliveries: consumer.fuse(), is_cancelled: false, cancelling: None }
+        Self { tag: consumer.tag(), deliveries: consumer.fuse(), cancelling: None }
     }
 
     /// Its next delivery; none: it has ended.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<lapin::Result<Delivery>>> {
-        if let Some(cancelling) = &mut self.cancelling
-            && cancelling.poll_unpin(context).is_ready()
-        {
-            self.cancelling = None;
+        if let Some(cancelling) = &mut self.cancelling {
+            let _ = cancelling.poll_unpin(context);
         }
         self.deliveries.poll_next_unpin(context)
     }
 
     /// The broker is told at once, before anything else that is written after this.
     fn cancel(&mut self, channel: &Channel) {
-        if self.is_cancelled {
-            return;
-        }
-        self.is_cancelled = true;
         let (channel, tag) = (channel.clone(), self.tag.clone());
-        let mut cancelling = async move { amqp::cancel_consumer(&channel, &tag).await }.boxed();
-        if cancelling.as_mut().now_or_never().is_none() {
-            self.cancelling = Some(cancelling);
-        }
+        let cancelling = self
+            .cancelling
+            .get_or_insert_with(|| async move { amqp::cancel_consumer(&channel, &tag).await }.boxed().fuse());
+        let _ = cancelling.now_or_never();
     }
 }
 
@@ -70,15 +68,17 @@ impl Consumers {
     pub(super) fn new(channel: Channel, first: Consumer) -> Self {
         let queue = first.queue();
         let consumers = [Some(Consuming::new(first)), None];
-        Self { channel, queue, consumers, opening: None, is_stopping: false }
+        Self { channel, queue, consumers, wanted: None, opening: None, is_stopping: false }
+    }
+
+    pub(super) fn channel(&self) -> &Channel {
+        &self.channel
     }
 
     /// Opens another one, with the prefetch of the first; it may get deliveries at once.
     pub(super) fn open(&mut self, seat: usize) {
-        let (channel, queue) = (self.channel.clone(), self.queue.clone());
-        let opening = async move { amqp::consume_beside(&channel, &queue).await };
         debug_assert!(self.opening.is_none() && self.consumers[seat].is_none(), "the seat is taken");
-        self.opening = Some((seat, opening.boxed()));
+        self.wanted = Some(seat);
     }
 
     /// Cancels one.
@@ -88,26 +88,17 @@ impl Consumers {
         }
     }
 
-    /// Cancels all: what is under way still comes.
+    /// Cancels all, and opens none: what is under way still comes.
     pub(super) fn stop(&mut self) {
         self.is_stopping = true;
+        self.wanted = None;
         (0..SEATS).for_each(|seat| self.cancel(seat));
     }
 
     /// The next delivery; none: there will be no more.
     pub(super) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Delivered>> {
-        if let Some((seat, opening)) = &mut self.opening
-            && let Poll::Ready(opened) = opening.poll_unpin(context)
-        {
-            let seat = *seat;
-            self.opening = None;
-            match opened {
-                Ok(consumer) => self.consumers[seat] = Some(Consuming::new(consumer)),
-                Err(error) => return Poll::Ready(Some(Err(error))),
-            }
-            if self.is_stopping {
-                self.cancel(seat);
-            }
+        if let Some(Err(error)) = self.poll_opening(context) {
+            return Poll::Ready(Some(Err(error)));
         }
         let mut is_over = self.opening.is_none();
         for seat in 0..SEATS {
@@ -115,13 +106,38 @@ impl Consumers {
             match consuming.poll(context) {
                 Poll::Ready(Some(Ok(delivery))) => return Poll::Ready(Some(Ok((seat, delivery)))),
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(error.into()))),
-                // The broker ended it.
-                Poll::Ready(None) if !consuming.is_cancelled => return Poll::Ready(None),
-                Poll::Ready(None) => self.consumers[seat] = None,
+                Poll::Ready(None) => {
+                    let was_asked_for = consuming.cancelling.is_some();
+                    self.consumers[seat] = None;
+                    if !was_asked_for {
+                        // The broker ended it.
+                        return Poll::Ready(None);
+                    }
+                }
                 Poll::Pending => is_over = false,
             }
         }
         if is_over { Poll::Ready(None) } else { Poll::Pending }
+    }
+
+    /// Goes on with what is being opened; whether that has ended.
+    fn poll_opening(&mut self, context: &mut Context<'_>) -> Option<Result<(), BrokerError>> {
+        if let Some(seat) = self.wanted.take() {
+            let (channel, queue) = (self.channel.clone(), self.queue.clone());
+            self.opening = Some((seat, async move { amqp::consume_beside(&channel, &queue).await }.boxed()));
+        }
+        let (seat, opening) = self.opening.as_mut()?;
+        let Poll::Ready(opened) = opening.poll_unpin(context) else { return None };
+        let seat = *seat;
+        self.opening = None;
+        self.consumers[seat] = match opened {
+            Ok(consumer) => Some(Consuming::new(consumer)),
+            Err(error) => return Some(Err(error)),
+        };
+        if self.is_stopping {
+            self.cancel(seat);
+        }
+        Some(Ok(()))
     }
 
     /// Waits until there is none any more: cancelled, or their channel is closed. One that is being opened is left to

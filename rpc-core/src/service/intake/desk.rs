@@ -13,13 +13,12 @@ use super::{
     relay::{HELD_MAX, Relay, Step},
 };
 use crate::{
-    amqp::{self, Channel, Sleep},
+    amqp::{self, Sleep},
     service::settle::{Command, News, Order, Window},
 };
 
 /// The consumers of a channel, and their deliveries that are not settled.
 pub(super) struct Desk {
-    channel: Channel,
     consumers: Consumers,
     /// None: there is one consumer, and nothing is held.
     relay: Option<Relay<Order>>,
@@ -32,9 +31,9 @@ pub(super) struct Desk {
 pub(super) struct Overdue;
 
 impl Desk {
-    pub(super) fn new(channel: Channel, consumers: Consumers, is_relayed: bool) -> Self {
+    pub(super) fn new(consumers: Consumers, is_relayed: bool) -> Self {
         let relay = is_relayed.then(Relay::default);
-        Self { channel, consumers, relay, window: Window::default(), held: None }
+        Self { consumers, relay, window: Window::default(), held: None }
     }
 
     /// Waits for the next delivery, none: there will be no more; or until one is held for too long.
@@ -55,7 +54,7 @@ impl Desk {
 
     fn poll_overdue(&mut self, context: &mut Context<'_>) -> Poll<Overdue> {
         while let Some(held) = self.relay.as_ref().and_then(Relay::held) {
-            let (since, sleep) = self.held.get_or_insert_with(|| (held, self.channel.io().sleep(HELD_MAX)));
+            let (since, sleep) = self.held.get_or_insert_with(|| (held, self.consumers.channel().io().sleep(HELD_MAX)));
             if sleep.poll_unpin(context).is_pending() {
                 return Poll::Pending;
             }
@@ -105,7 +104,8 @@ impl Desk {
         }
     }
 
-    /// Consumes no longer, and holds nothing.
+    /// Consumes no longer, and holds nothing. Once it was polled, what the broker is told for that is before all else
+    /// that is written afterwards.
     pub(super) async fn stop(&mut self) {
         self.consumers.stop();
         self.let_go().await;
@@ -117,7 +117,7 @@ impl Desk {
         for order in &orders {
             self.window.settle(order.tag, order.settle);
         }
-        let channel = &self.channel;
+        let channel = self.consumers.channel();
         let told = self.window.take().into_iter().map(|Command { tag, settle, multiple }| async move {
             amqp::settle(channel, tag, settle, multiple).await;
         });

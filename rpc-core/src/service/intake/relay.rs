@@ -47,10 +47,6 @@ impl<O> Seat<O> {
     fn is_of(&self, tag: u64) -> bool {
         matches!(self, Self::Taken(own) | Self::Answered(own) if *own == tag)
     }
-
-    fn is_held(&self) -> bool {
-        matches!(self, Self::Held(..))
-    }
 }
 
 /// What is to be done.
@@ -117,7 +113,14 @@ impl<O> Relay<O> {
 
     /// The delivery that is held, if one is.
     pub(super) fn held(&self) -> Option<u64> {
-        self.seats.iter().find_map(|seat| if let Seat::Held(tag, _) = seat { Some(*tag) } else { None })
+        self.held_at().map(|(_, tag)| tag)
+    }
+
+    fn held_at(&self) -> Option<(usize, u64)> {
+        self.seats.iter().enumerate().find_map(|(index, seat)| match seat {
+            Seat::Held(tag, _) => Some((index, *tag)),
+            _ => None,
+        })
     }
 
     /// Holds nothing any longer: the seat whose consumer is cancelled first, so that it gets no other request for that,
@@ -133,7 +136,7 @@ impl<O> Relay<O> {
 
     /// Lets the consumer of the one that is held have the next request.
     fn free_held(&mut self) -> Option<(usize, O)> {
-        let held = self.seats.iter().position(Seat::is_held)?;
+        let (held, _) = self.held_at()?;
         match std::mem::replace(&mut self.seats[held], Seat::Free) {
             Seat::Held(_, order) => Some((held, order)),
             _ => None,
