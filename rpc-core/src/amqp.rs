@@ -9,6 +9,7 @@ mod values;
 
 use std::{future::Future, time::Duration};
 
+use futures::FutureExt;
 use lapin::{
     BasicProperties, Consumer, PublisherConfirm,
     options::{
@@ -72,6 +73,41 @@ impl Channel {
     /// Waits for a future that makes lapin write on this channel, and sees to it that it is written.
     pub(crate) async fn written<F: Future>(&self, future: F) -> F::Output {
         self.io.written(future).await
+    }
+}
+
+/// A channel that is being set up. Dropped before it is [`done`](Self::done), it is closed, with all that was asked for
+/// on it by then: lapin would keep a consumer whose start the broker confirms later, and nobody would read it.
+pub(crate) struct Setup {
+    channel: Channel,
+    is_done: bool,
+}
+
+impl Setup {
+    pub(crate) fn of(channel: Channel) -> Self {
+        Self { channel, is_done: false }
+    }
+
+    pub(crate) fn done(mut self) -> Channel {
+        self.is_done = true;
+        self.channel.clone()
+    }
+}
+
+impl std::ops::Deref for Setup {
+    type Target = Channel;
+
+    fn deref(&self) -> &Channel {
+        &self.channel
+    }
+}
+
+impl Drop for Setup {
+    fn drop(&mut self) {
+        if !self.is_done {
+            let channel = self.channel.clone();
+            self.channel.io.spawn_in_tokio(async move { close_channel(&channel).await });
+        }
     }
 }
 
@@ -148,17 +184,20 @@ pub(crate) enum Settle {
 }
 
 /// Tells the broker how a delivery ends; an ack with `multiple` is of all before it too. If its channel is gone, the
-/// broker hands it out again. Nothing wakes the connection's thread: elsewhere, within [`Channel::written`].
+/// broker hands it out again. What it writes is in its place before this returns, and nobody waits for that: a broker
+/// that reads nothing more must keep nobody from stopping. Nothing wakes the connection's thread: elsewhere, within
+/// [`Channel::written`].
 ///
 /// By its tag, and not by lapin's `Acker`: that one goes through two more tasks, and is written later than what was
 /// published before it.
-pub(crate) async fn settle(channel: &Channel, tag: u64, settle: Settle, multiple: bool) {
+pub(crate) fn settle(channel: &Channel, tag: u64, settle: Settle, multiple: bool) {
+    let lapin = &channel.lapin;
     let told = match settle {
-        Settle::Ack => channel.lapin.basic_ack(tag, BasicAckOptions { multiple }).await,
-        Settle::PutBack => channel.lapin.basic_nack(tag, BasicNackOptions { multiple: false, requeue: true }).await,
-        Settle::Reject => channel.lapin.basic_reject(tag, BasicRejectOptions { requeue: false }).await,
+        Settle::Ack => lapin.basic_ack(tag, BasicAckOptions { multiple }).now_or_never(),
+        Settle::PutBack => lapin.basic_nack(tag, BasicNackOptions { multiple: false, requeue: true }).now_or_never(),
+        Settle::Reject => lapin.basic_reject(tag, BasicRejectOptions { requeue: false }).now_or_never(),
     };
-    if let Err(error) = told {
+    if let Some(Err(error)) = told {
         tracing::debug!(%error, "the channel is gone: the broker hands the delivery out again");
     }
 }

@@ -218,8 +218,9 @@ impl Client {
         self.inner.links.now().and_then(|link| link.blocked())
     }
 
-    /// How many replies of this client's instances nobody took, since it was made: their callers were gone, and their
-    /// requests are settled all the same.
+    /// How many replies of this client's instances came back, since it was made, for their callers were gone. Their
+    /// requests are settled all the same. Each is published once more after a second: it may be the node that was gone,
+    /// and does not know its caller's queue yet.
     #[must_use]
     pub fn lost_replies(&self) -> u64 {
         self.inner.links.lost_replies()

@@ -2,17 +2,12 @@
 //! is lost as a whole: a client with half of it would send requests whose replies nobody reads, or wait for requests
 //! that nobody sends.
 
+mod lost_replies;
 mod reopen;
 mod replies;
 mod supervisor;
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
@@ -24,7 +19,10 @@ use tokio_util::{
 };
 use uuid::Uuid;
 
-use self::replies::{RepliesEnd, Waiting};
+use self::{
+    lost_replies::LostReplies,
+    replies::{RepliesEnd, Waiting},
+};
 pub(crate) use self::{
     reopen::Reopen,
     supervisor::{Links, LinksEnded},
@@ -42,7 +40,7 @@ use crate::{
     wire::{Answer, Origin},
 };
 
-/// Longest that closing waits for what was to be published before.
+/// Longest that closing waits for what is to be written before.
 const LAST_WORDS_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// One connection with what is open on it.
@@ -61,15 +59,15 @@ pub(crate) struct Link {
     replies: OnceCell<Publisher>,
     /// For messages that nobody answers.
     lanes: Lanes,
-    /// What is to be published before the connection closes.
+    /// Who has something to write still before the connection closes in order.
     last_words: TaskTracker,
     ends: Ends,
     /// Fires when the connection is not to be used any more.
     lost: CancellationToken,
     /// Why the broker blocks publishers, while it does.
     blocked: watch::Sender<Option<String>>,
-    /// Replies that came back, over all connections of the client.
-    lost_replies: Arc<AtomicU64>,
+    /// Over all connections of the client.
+    lost_replies: Arc<LostReplies>,
 }
 
 impl Link {
@@ -77,7 +75,7 @@ impl Link {
     pub(crate) async fn open(
         address: &amqp::Address,
         greeting: &amqp::Greeting,
-        lost_replies: Arc<AtomicU64>,
+        lost_replies: Arc<LostReplies>,
         runs: Arc<Runs>,
     ) -> Result<(Arc<Self>, RepliesEnd), BrokerError> {
         let connection = amqp::connect(address, greeting).await?;
@@ -132,17 +130,16 @@ impl Link {
             let channel = self.connection.confirming_channel().await?;
             let (lost_replies, runs) = (Arc::clone(&self.lost_replies), Arc::clone(&self.runs));
             Ok(Publisher::start(channel, self.app_id.clone(), self.ends.clone(), move |returned| {
-                if returned.correlation_id.as_deref().is_some_and(|id| runs.caller_is_gone(id)) {
-                    return;
+                if !returned.correlation_id().is_some_and(|id| runs.caller_is_gone(id)) {
+                    lost_replies.came_back(returned);
                 }
-                lost_replies.fetch_add(1, Ordering::Relaxed);
-                tracing::debug!(queue = returned.routing_key, "a reply came back: its caller is gone");
             }))
         };
         self.replies.get_or_try_init(open).await
     }
 
-    /// For a message that is to be confirmed before the connection closes, if that does not take long.
+    /// The connection does not close in order before this is dropped, if that does not take long. A cancel has one until
+    /// it is confirmed; and what consumes, until it has stopped, which [`lost`](Self::lost) makes it do.
     pub(crate) fn last_words(&self) -> TaskTrackerToken {
         self.last_words.token()
     }
@@ -214,7 +211,7 @@ impl Link {
     }
 
     async fn close(&self) {
-        // A cancel that is on its way: whoever dropped a call may drop the client with it.
+        // Among them a cancel that is on its way: whoever dropped a call may drop the client with it.
         self.last_words.close();
         let _ = tokio::time::timeout(LAST_WORDS_TIMEOUT, self.last_words.wait()).await;
         self.connection.close().await;
@@ -224,12 +221,12 @@ impl Link {
 
 /// Ends the call whose request came back.
 fn on_return(pending: &PendingCalls<Answer>, returned: &Returned) {
-    let number = returned.correlation_id.as_deref().and_then(|id| pending.number(id));
+    let number = returned.correlation_id().and_then(|id| pending.number(id));
     match number {
         Some(number) => {
-            pending.end(number, Err(CallError::Unroutable { method: returned.routing_key.clone() }));
+            pending.end(number, Err(CallError::Unroutable { method: returned.routing_key.to_string() }));
         }
-        None => tracing::warn!(routing_key = returned.routing_key, "a message came back that is no request"),
+        None => tracing::warn!(routing_key = %returned.routing_key, "a message came back that is no request"),
     }
 }
 

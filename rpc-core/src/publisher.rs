@@ -27,7 +27,7 @@ use std::{
 
 use bytes::Bytes;
 use futures::stream::{FuturesUnordered, StreamExt};
-use lapin::{Confirmation, types::ShortString};
+use lapin::{BasicProperties, Confirmation, message::Delivery, types::ShortString};
 use tokio::sync::mpsc;
 
 pub(crate) use self::{ends::Ends, receipt::Receipt};
@@ -80,10 +80,17 @@ pub(crate) struct Publisher {
 /// A message that no queue took.
 #[derive(Debug)]
 pub(crate) struct Returned {
-    /// The message's own correlation id.
-    pub(crate) correlation_id: Option<String>,
     /// Where it should have gone.
-    pub(crate) routing_key: String,
+    pub(crate) routing_key: ShortString,
+    pub(crate) properties: BasicProperties,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Returned {
+    /// The message's own correlation id.
+    pub(crate) fn correlation_id(&self) -> Option<&str> {
+        self.properties.correlation_id().as_ref().map(ShortString::as_str)
+    }
 }
 
 impl Publisher {
@@ -246,10 +253,8 @@ fn conclude(
         Ok(confirmation) => {
             let refused = confirmation.is_nack();
             if let Some(message) = confirmation.take_message() {
-                on_return(Returned {
-                    correlation_id: message.delivery.properties.correlation_id().as_ref().map(ToString::to_string),
-                    routing_key: message.delivery.routing_key.to_string(),
-                });
+                let Delivery { routing_key, properties, data: body, .. } = message.delivery;
+                on_return(Returned { routing_key, properties, body });
             }
             if refused { receipt.refused() } else { receipt.confirmed() }
         }

@@ -17,7 +17,7 @@ pub struct ClientStats {
     /// Attempts at calls and notifies that were made because nothing had been done:
     /// [`RetryPolicy`](crate::RetryPolicy). Those after a lost connection are not counted.
     pub retries: u64,
-    /// Replies of this client's instances whose callers were gone: [`Client::lost_replies`].
+    /// Replies of this client's instances that came back: [`Client::lost_replies`].
     pub lost_replies: u64,
 }
 

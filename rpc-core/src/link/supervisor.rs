@@ -11,7 +11,10 @@ use std::{
 use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::{Link, RepliesEnd};
+use super::{
+    Link, RepliesEnd,
+    lost_replies::{self, LostReplies},
+};
 use crate::{
     amqp,
     client::{ClientOptions, ReconnectOptions},
@@ -31,7 +34,7 @@ pub(crate) struct Links {
 }
 
 #[derive(Clone, Debug)]
-enum State {
+pub(super) enum State {
     Up(Arc<Link>),
     Down,
     /// Closed, or given up.
@@ -57,6 +60,7 @@ impl From<LinksEnded> for SubscribeError {
 impl Links {
     /// Connects, and keeps connected.
     pub(crate) async fn start(urls: &str, options: &ClientOptions) -> Result<Self, ConnectError> {
+        let (lost_replies, resting) = LostReplies::new();
         let connector = Connector {
             addresses: amqp::Address::parse_all(urls)?,
             greeting: amqp::Greeting {
@@ -66,7 +70,7 @@ impl Links {
                 tls: options.tls.clone(),
             },
             timeout: options.connect_timeout,
-            lost_replies: Arc::default(),
+            lost_replies,
             runs: Arc::default(),
             reconnects: Arc::default(),
         };
@@ -74,6 +78,7 @@ impl Links {
         let stop = CancellationToken::new();
         let (supervisor, links) = Supervisor::new(connector, options.reconnect, State::Up(Arc::clone(&link)), stop);
         tokio::spawn(supervisor.run(link, replies_end, 0));
+        tokio::spawn(lost_replies::publish_again(resting, links.state.clone()));
         Ok(links)
     }
 
@@ -91,20 +96,9 @@ impl Links {
     ///
     /// Cancel safe.
     pub(crate) async fn up(&self) -> Result<Arc<Link>, LinksEnded> {
-        if let Some(link) = self.now() {
-            return Ok(link);
-        }
-        let mut state = self.state.clone();
-        let state = state.wait_for(|state| match state {
-            State::Up(link) => !link.is_lost(),
-            State::Down => false,
-            State::Ended(_) => true,
-        });
-        match state.await.as_deref() {
-            Ok(State::Up(link)) => Ok(Arc::clone(link)),
-            Ok(State::Ended(source)) => Err(LinksEnded(source.clone())),
-            // The supervisor says that it ends before it does.
-            Ok(State::Down) | Err(_) => Err(LinksEnded(None)),
+        match self.now() {
+            Some(link) => Ok(link),
+            None => up(&self.state).await,
         }
     }
 
@@ -144,9 +138,9 @@ impl Links {
         }
     }
 
-    /// How many replies came back, because their callers are gone.
+    /// How many replies came back, because their callers' queues were not there.
     pub(crate) fn lost_replies(&self) -> u64 {
-        self.connector.lost_replies.load(Ordering::Relaxed)
+        self.connector.lost_replies.count()
     }
 
     /// The handlers of this client's instances whose progress is read.
@@ -172,6 +166,24 @@ impl Links {
     }
 }
 
+/// The link, as soon as there is one.
+///
+/// Cancel safe.
+pub(super) async fn up(state: &watch::Receiver<State>) -> Result<Arc<Link>, LinksEnded> {
+    let mut state = state.clone();
+    let state = state.wait_for(|state| match state {
+        State::Up(link) => !link.is_lost(),
+        State::Down => false,
+        State::Ended(_) => true,
+    });
+    match state.await.as_deref() {
+        Ok(State::Up(link)) => Ok(Arc::clone(link)),
+        Ok(State::Ended(source)) => Err(LinksEnded(source.clone())),
+        // The supervisor says that it ends before it does.
+        Ok(State::Down) | Err(_) => Err(LinksEnded(None)),
+    }
+}
+
 /// Knows how to open a link.
 #[derive(Clone, Debug)]
 struct Connector {
@@ -179,8 +191,8 @@ struct Connector {
     greeting: amqp::Greeting,
     /// For each address.
     timeout: Duration,
-    /// As [`Link`] counts them.
-    lost_replies: Arc<AtomicU64>,
+    /// Of all its links.
+    lost_replies: Arc<LostReplies>,
     runs: Arc<Runs>,
     /// How often a connection was made again.
     reconnects: Arc<AtomicU64>,

@@ -15,7 +15,7 @@ use super::{
     intake::{Arrival, Intake},
 };
 use crate::{
-    amqp::{self, Bound, Channel, Settle},
+    amqp::{self, Bound, Channel, Settle, Setup},
     error::{BrokerError, ServeError},
     link::{Link, Reopen},
     publisher::Publisher,
@@ -62,7 +62,7 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Closes the channel: what is not settled goes back to the queue, but for what is answered and held.
+    /// Acks what is answered, and closes the channel: all else goes back to the queue.
     async fn close(self) {
         self.intake.stopped().await;
         amqp::close_channel(&self.channel).await;
@@ -94,8 +94,9 @@ impl EndpointConsumer {
             // There are no replies, and opening a channel for them would wait for a broker that blocks publishers.
             Source::Exchange(_) => self.shared.client.links().up().await?.requests.clone(),
         };
-        let channel = link.channel().await.map_err(refused)?;
-        let deliveries = self.consume(&channel).await.map_err(refused)?;
+        let setup = Setup::of(link.channel().await.map_err(refused)?);
+        let deliveries = self.consume(&setup).await.map_err(refused)?;
+        let channel = setup.done();
         let intake = Intake::start(
             (&link, channel.clone()),
             deliveries,

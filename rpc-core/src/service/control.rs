@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::{cancels::Cancels, instance::Stop, progress::ControlQueue};
 use crate::{
-    amqp::{self, Channel},
+    amqp::{self, Channel, Setup},
     client::Client,
     error::{BrokerError, ServeError},
     link::{Link, Reopen},
@@ -45,10 +45,10 @@ impl Control {
         // A new name for each connection: the old queue may not be gone yet.
         let queue = ShortString::from(format!("warren.control.{}", Uuid::new_v4()));
         let refused = |source| ServeError::Declare { queue: queue.to_string(), source };
-        let channel = link.channel().await.map_err(refused)?;
-        let messages = self.consume(&channel, &queue).await.map_err(refused)?;
+        let setup = Setup::of(link.channel().await.map_err(refused)?);
+        let messages = self.consume(&setup, &queue).await.map_err(refused)?;
         self.queue.opened(queue, &link);
-        Ok(Session { link, channel, messages })
+        Ok(Session { link, channel: setup.done(), messages })
     }
 
     async fn consume(&self, channel: &Channel, queue: &ShortString) -> Result<Consumer, BrokerError> {

@@ -28,7 +28,7 @@ const ABORT_TIMEOUT: Duration = Duration::from_secs(5);
 ///
 /// # Drop
 ///
-/// Dropping it stops the consumers at once, in the background; what they held goes back to the queues.
+/// Dropping it stops the consumers at once, in the background; what is not answered goes back to the queues.
 /// [`shutdown`](Self::shutdown) finishes it first.
 #[must_use = "dropping it stops the instance"]
 pub struct Running {
@@ -116,7 +116,8 @@ impl Running {
         };
         let first = control.open().await?;
         self.consumers.spawn(control.run(first));
-        for endpoint in &service.endpoints {
+        // One that is gone for good by then has ended the others.
+        for endpoint in service.endpoints.iter().take_while(|_| !self.stop.shutdown.is_cancelled()) {
             let consumer = self.consumer(service, endpoint, client, options, (cancels, &control_queue))?;
             let first = consumer.open().await?;
             self.consumers.spawn(consume(consumer, first, self.stop.clone(), ended.clone()));

@@ -8,10 +8,9 @@ mod consumers;
 mod desk;
 mod relay;
 
-use std::{pin::pin, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::FutureExt;
 use lapin::{BasicProperties, Consumer, message::Delivery};
 use tokio::sync::mpsc;
 use tokio_util::{
@@ -63,14 +62,14 @@ pub(super) struct Intake {
 }
 
 impl Intake {
-    /// Begins to take what a consumer of the channel gets, until `stop`: deliveries that are under way then still come,
-    /// and no more. The tracker waits for what is not settled.
+    /// Begins to take what a consumer of the channel gets, until the shutdown: deliveries that are under way then still
+    /// come, and no more. The tracker waits for what is not settled.
     pub(super) fn start(
         (link, channel): (&Link, Channel),
         first: Consumer,
         (endpoint, prefetch): (&Endpoint, u16),
         unsettled: TaskTracker,
-        stop: CancellationToken,
+        shutdown: CancellationToken,
     ) -> Self {
         let (arrivals_tx, arrivals) = mpsc::unbounded_channel();
         let (news_tx, news) = mpsc::unbounded_channel();
@@ -88,9 +87,9 @@ impl Intake {
         let io = channel.io().clone();
         let desk = Desk::new(Consumers::new(channel, first), is_relayed);
         let (stopped, all_settled) = (CancellationToken::new(), CancellationToken::new());
-        let work = Work { desk, gate: Some(gate), stop, stopped: stopped.clone() };
+        let work = Work { desk, gate: Some(gate), news, shutdown, stopped: stopped.clone() };
         let ends = [&stopped, &all_settled].map(|token| token.clone().drop_guard());
-        io.spawn(work.run(news, link.lost_token(), link.last_words(), ends));
+        io.spawn(work.run(link.lost_token(), link.last_words(), ends));
         Self { arrivals, stopped, all_settled }
     }
 
@@ -101,10 +100,12 @@ impl Intake {
         (self.arrivals.recv_many(batch, BATCH).await > 0).then_some(())
     }
 
-    /// Waits until nothing is consumed nor held any longer: what is told to the broker for that comes before all that is
-    /// written afterwards.
-    pub(super) async fn stopped(&self) {
-        self.stopped.cancelled().await;
+    /// Takes none any more, and waits until nothing is consumed nor held: what is told to the broker for that comes
+    /// before all that is written afterwards. What stops it is the shutdown, the consumers' end, or the connection's.
+    pub(super) async fn stopped(self) {
+        let Self { arrivals, stopped, .. } = self;
+        drop(arrivals);
+        stopped.cancelled().await;
     }
 
     /// Waits until the broker has been told of every delivery.
@@ -125,7 +126,7 @@ struct Gate {
 }
 
 impl Gate {
-    /// Takes a delivery, and those that have come with it; at the end, why there will be no more.
+    /// Takes a delivery, and those that have come with it; gives the end, if it has come.
     ///
     /// All are read, and handed over then: the first one wakes the consumer, who would go to sleep again before the
     /// second.
@@ -187,51 +188,46 @@ struct Work {
     desk: Desk,
     /// Until no more come.
     gate: Option<Gate>,
-    stop: CancellationToken,
+    /// They end with the gate, and the last delivery that is not settled.
+    news: mpsc::UnboundedReceiver<News>,
+    shutdown: CancellationToken,
     stopped: CancellationToken,
 }
 
 impl Work {
     /// Ends when the consumers have, and all that they got is settled; the guards say so.
-    async fn run(
-        mut self,
-        news: mpsc::UnboundedReceiver<News>,
-        lost: CancellationToken,
-        last_words: TaskTrackerToken,
-        _ends: [DropGuard; 2],
-    ) {
-        // lapin may never answer an ack that the connection's end has overtaken.
-        if lost.run_until_cancelled(self.take_and_settle(news)).await.is_none() {
+    async fn run(mut self, lost: CancellationToken, last_words: TaskTrackerToken, _ends: [DropGuard; 2]) {
+        if lost.run_until_cancelled(self.take_and_settle()).await.is_none() {
             // A connection that is closed in order waits for these words. One that is gone does not hear them.
-            let _ = self.desk.stop().now_or_never();
+            self.stop(None);
         }
-        drop(last_words);
+        drop((last_words, self.gate, self.news));
         self.desk.into_consumers().all_ended().await;
     }
 
-    async fn take_and_settle(&mut self, mut news: mpsc::UnboundedReceiver<News>) {
-        let (mut batch, stop) = (Vec::with_capacity(BATCH), self.stop.clone());
+    async fn take_and_settle(&mut self) {
+        let (mut batch, shutdown) = (Vec::with_capacity(BATCH), self.shutdown.clone());
         loop {
             tokio::select! {
                 biased;
-                () = stop.cancelled(), if !self.stopped.is_cancelled() => self.stop(None).await,
-                // They end with the gate, and the last delivery that is not settled.
-                heard = news.recv_many(&mut batch, BATCH) => {
+                () = shutdown.cancelled(), if !self.stopped.is_cancelled() => self.stop(None),
+                heard = self.news.recv_many(&mut batch, BATCH) => {
                     if heard == 0 {
                         break;
                     }
-                    if stop.is_cancelled() {
-                        // Before what is put back for that: it would be handed out here again.
-                        self.stop(None).await;
+                    if shutdown.is_cancelled() {
+                        // The cancels come first: else what is put back for the shutdown would be handed out here
+                        // again, if not by a consumer that is just being opened.
+                        self.stop(None);
                     }
-                    self.desk.take_news(&mut batch).await;
+                    self.desk.take_news(&mut batch);
                 }
                 next = self.desk.next(), if self.gate.is_some() => match next {
-                    Err(Overdue) => self.desk.let_go().await,
+                    Err(Overdue) => self.desk.let_go(),
                     Ok(delivered) => {
                         let end = self.gate.as_ref().and_then(|gate| gate.take(delivered, &mut self.desk));
                         if end.is_some() {
-                            self.stop(end).await;
+                            self.stop(end);
                         }
                     }
                 },
@@ -239,19 +235,20 @@ impl Work {
         }
     }
 
-    /// Consumes no longer, and holds nothing. Whoever hears that, or of the end, closes the channel, and nothing must be
-    /// sent after that: it is on its way before they do.
-    async fn stop(&mut self, end: Option<End>) {
-        let mut stopping = pin!(self.desk.stop());
-        let begun = futures::poll!(stopping.as_mut());
+    /// Consumes no longer, and holds nothing. What the broker is told for that, and of all that is settled by now, has
+    /// its place before anybody hears of the stop or of the end, and closes the channel.
+    fn stop(&mut self, end: Option<End>) {
+        self.desk.stop();
+        let mut told = Vec::new();
+        while let Ok(news) = self.news.try_recv() {
+            told.push(news);
+        }
+        self.desk.take_news(&mut told);
         self.stopped.cancel();
         if let Some(end) = end
             && let Some(gate) = self.gate.take()
         {
             gate.close(end);
-        }
-        if begun.is_pending() {
-            stopping.await;
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use futures::{StreamExt, future::join_all};
+use futures::StreamExt;
 use lapin::{Consumer, message::Delivery, types::ShortString};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -14,7 +14,7 @@ use super::{
     message::{Message, Order, Source},
 };
 use crate::{
-    amqp::{self, Bound, Channel, Settle, SharedQueue},
+    amqp::{self, Bound, Channel, Settle, Setup, SharedQueue},
     client::Client,
     error::{BrokerError, SubscribeError},
     exchange::Body,
@@ -66,10 +66,10 @@ impl<B: Body> Feed<B> {
         // A queue of its own has a new name each time: the old one may not be gone yet.
         let queue = self.options.queue.clone().unwrap_or_else(|| format!("warren.listener.{id}"));
         let refused = |source| SubscribeError::Declare { queue: queue.clone(), source };
-        let channel = link.channel().await.map_err(refused)?;
         let (name, tag) = (amqp::name("queue's name", &queue)?, ShortString::from(id.to_string()));
-        let deliveries = self.consume(&channel, &name, &tag).await.map_err(refused)?;
-        Ok(Session { link, channel, deliveries, queue: name, tag })
+        let setup = Setup::of(link.channel().await.map_err(refused)?);
+        let deliveries = self.consume(&setup, &name, &tag).await.map_err(refused)?;
+        Ok(Session { link, channel: setup.done(), deliveries, queue: name, tag })
     }
 
     async fn consume(
@@ -122,11 +122,9 @@ impl<B: Body> Feed<B> {
                 biased;
                 () = session.link.lost() => return false,
                 () = self.stop.cancelled() => return true,
-                _ = self.orders.recv_many(&mut batch, BATCH) => tokio::select! {
-                    () = carry_out(&mut batch, self.session, &session.channel) => {}
-                    // What is written to a connection that is lost meanwhile may never be.
-                    () = session.link.lost() => return false,
-                },
+                _ = self.orders.recv_many(&mut batch, BATCH) => {
+                    carry_out(&mut batch, self.session, &session.channel).await;
+                }
                 delivery = session.deliveries.next() => match delivery {
                     Some(Ok(delivery)) => self.arrived(delivery, session),
                     Some(Err(_)) | None => return false,
@@ -185,6 +183,5 @@ impl<B: Body> Feed<B> {
 /// Tells the broker what has become of messages.
 async fn carry_out(orders: &mut Vec<Order>, session: u64, channel: &Channel) {
     let told = orders.drain(..).filter(|order| order.session == session);
-    let told = told.map(|Order { tag, settle, .. }| async move { amqp::settle(channel, tag, settle, false).await });
-    channel.written(join_all(told)).await;
+    channel.written(async { told.for_each(|order| amqp::settle(channel, order.tag, order.settle, false)) }).await;
 }

@@ -156,6 +156,20 @@ async fn a_message_that_cannot_be_answered_is_settled_all_the_same() {
 }
 
 #[tokio::test]
+async fn a_reply_whose_queue_is_not_known_yet_is_sent_once_more() {
+    let Some(stage) = stage("late-queue").await else { return };
+    let late = BasicProperties::default().with_reply_to("late".into()).with_correlation_id("7".into());
+    stage.send(late, br#"{"a":1,"b":2}"#).await;
+    eventually("it came back", async || stage.client.lost_replies() == 1).await;
+    stage.channel.queue_declare("late".into(), QueueDeclareOptions::default(), FieldTable::default()).await.unwrap();
+    let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
+    let mut late = stage.channel.basic_consume("late".into(), "".into(), options, FieldTable::default()).await.unwrap();
+    let reply = soon("the reply", late.next()).await.unwrap().unwrap();
+    let id = reply.properties.correlation_id().as_ref().unwrap().as_str();
+    assert_eq!((reply.data.as_slice(), id, stage.client.lost_replies()), (b"3".as_slice(), "7", 1));
+}
+
+#[tokio::test]
 async fn headers_of_any_kind_and_size_do_no_harm() {
     let Some(mut stage) = stage("headers").await else { return };
     for value in [

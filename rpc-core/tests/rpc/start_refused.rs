@@ -1,11 +1,11 @@
 //! An instance that cannot start, or stops by itself.
 
-use std::sync::Arc;
+use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll};
 
 use lapin::options::{QueueDeclareOptions, QueueDeleteOptions};
 use warren_rpc::{CallError, Context, ServeError, ServeOptions, Service, Status};
 
-use super::harness::{Outer, Work, broker, client, foreign, stateless};
+use super::harness::{Outer, Work, broker, client, eventually, foreign, stateless};
 
 async fn reply(_: Arc<()>, _: Context, number: u32) -> Result<String, Status> {
     Ok(number.to_string())
@@ -36,4 +36,33 @@ async fn a_method_that_is_served_twice_is_named() {
     let error = twice.serve(&client, ServeOptions::default()).await.unwrap_err();
     assert_eq!(error.to_string(), "test.work is served twice by one service");
     assert!(matches!(client.call::<Work>(&1).await, Err(CallError::Unroutable { .. })), "nothing was declared");
+}
+
+/// Waits for a future until it was polled so often.
+async fn polled<F: Future>(future: F, mut polls: u32) -> Option<F::Output> {
+    let mut future = pin!(future);
+    poll_fn(|context| {
+        let polled = future.as_mut().poll(context).map(Some);
+        polls -= 1;
+        if polls == 0 && polled.is_pending() { Poll::Ready(None) } else { polled }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_start_that_is_given_up_wherever_it_is_leaves_no_consumer() {
+    let Some(broker) = broker("given-up").await else { return };
+    let client = client(&broker.url).await;
+    let service = Service::new("test", "1.0.0", stateless()).method::<Work, _, _>(reply);
+    let mut polls = 1;
+    let running = loop {
+        if let Some(served) = polled(service.serve(&client, ServeOptions::default()), polls).await {
+            break served.unwrap();
+        }
+        polls += 1;
+    };
+    assert!(polls > 5, "{polls}");
+    eventually("one consumer", async || client.serving::<Work>().await.unwrap() == 1).await;
+    drop(running);
+    eventually("no consumer", async || client.serving::<Work>().await.unwrap() == 0).await;
 }

@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use futures::{FutureExt, future::join_all};
+use futures::FutureExt;
 
 use super::{
     consumers::{Consumers, Delivered},
@@ -76,9 +76,9 @@ impl Desk {
     }
 
     /// Takes what has become of deliveries, and tells the broker what may be told.
-    pub(super) async fn take_news(&mut self, news: &mut Vec<News>) {
-        let orders = news.drain(..).filter_map(|news| self.order_of(news)).collect();
-        self.settle(orders).await;
+    pub(super) fn take_news(&mut self, news: &mut Vec<News>) {
+        let orders: Vec<_> = news.drain(..).filter_map(|news| self.order_of(news)).collect();
+        self.settle(&orders);
     }
 
     fn order_of(&mut self, news: News) -> Option<Order> {
@@ -97,34 +97,29 @@ impl Desk {
     }
 
     /// What is held is settled, and its consumer cancelled first, so that the broker gives it nothing for that.
-    pub(super) async fn let_go(&mut self) {
+    pub(super) fn let_go(&mut self) {
         if let Some((seat, order)) = self.relay.as_mut().and_then(Relay::let_go) {
             self.consumers.cancel(seat);
-            self.settle(vec![order]).await;
+            self.settle(&[order]);
         }
     }
 
-    /// Consumes no longer, and holds nothing. Once it was polled, what the broker is told for that is before all else
-    /// that is written afterwards.
-    pub(super) async fn stop(&mut self) {
+    /// Consumes no longer, and holds nothing.
+    pub(super) fn stop(&mut self) {
         self.consumers.stop();
-        self.let_go().await;
+        self.let_go();
         self.relay = None;
     }
 
     /// Tells the broker what has become of deliveries.
-    async fn settle(&mut self, orders: Vec<Order>) {
-        for order in &orders {
+    fn settle(&mut self, orders: &[Order]) {
+        for order in orders {
             self.window.settle(order.tag, order.settle);
         }
-        let channel = self.consumers.channel();
-        let told = self.window.take().into_iter().map(|Command { tag, settle, multiple }| async move {
-            amqp::settle(channel, tag, settle, multiple).await;
-        });
-        // In order, as `join_all` polls: an ack of all before one must not come before what else was told of them.
-        join_all(told).await;
-        // Only now are they settled.
-        drop(orders);
+        // In order: an ack of all before one must not come before what else was told of them.
+        for Command { tag, settle, multiple } in self.window.take() {
+            amqp::settle(self.consumers.channel(), tag, settle, multiple);
+        }
     }
 
     /// To be waited for.
