@@ -138,8 +138,8 @@ impl Link {
         self.replies.get_or_try_init(open).await
     }
 
-    /// The connection does not close in order before this is dropped, if that does not take long. A cancel has one until
-    /// it is confirmed; and what consumes, until it has stopped, which [`lost`](Self::lost) makes it do.
+    /// The connection does not close in order before this is dropped, if that does not take long. A cancel has one
+    /// until it is confirmed; and what consumes, until it has stopped, which [`lost`](Self::lost) makes it do.
     pub(crate) fn last_words(&self) -> TaskTrackerToken {
         self.last_words.token()
     }
