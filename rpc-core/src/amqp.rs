@@ -7,7 +7,7 @@ mod io;
 mod topology;
 mod values;
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, ops::Deref, time::Duration};
 
 use futures::FutureExt;
 use lapin::{
@@ -76,8 +76,8 @@ impl Channel {
     }
 }
 
-/// A channel that is being set up. Dropped before it is [`done`](Self::done), it is closed, with all that was asked for
-/// on it by then: lapin would keep a consumer whose start the broker confirms later, and nobody would read it.
+/// A channel that is being set up. Dropped before it is [`done`](Self::done), it is closed, and with it what consumes on
+/// it by then: lapin would keep a consumer whose start the broker confirms later, and nobody would read it.
 pub(crate) struct Setup {
     channel: Channel,
     is_done: bool,
@@ -94,7 +94,7 @@ impl Setup {
     }
 }
 
-impl std::ops::Deref for Setup {
+impl Deref for Setup {
     type Target = Channel;
 
     fn deref(&self) -> &Channel {
@@ -184,9 +184,10 @@ pub(crate) enum Settle {
 }
 
 /// Tells the broker how a delivery ends; an ack with `multiple` is of all before it too. If its channel is gone, the
-/// broker hands it out again. What it writes is in its place before this returns, and nobody waits for that: a broker
-/// that reads nothing more must keep nobody from stopping. Nothing wakes the connection's thread: elsewhere, within
-/// [`Channel::written`].
+/// broker hands it out again. Nothing wakes the connection's thread: elsewhere, with [`Io::wake_up`].
+///
+/// lapin puts it behind all that is to be written when its future is polled first; what comes later only says that it
+/// was written. Nobody waits for that: a broker that reads nothing more must keep nobody from stopping.
 ///
 /// By its tag, and not by lapin's `Acker`: that one goes through two more tasks, and is written later than what was
 /// published before it.

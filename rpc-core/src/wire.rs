@@ -46,11 +46,23 @@ const TRACESTATE: &str = "tracestate";
 const PATH: &str = "path";
 /// The code of a reply that is no success.
 const STATUS: &str = "status";
-/// How often a one-way message was tried before.
+/// How often a one-way message was tried before, or a reply that came back published.
 const TRIES: &str = "tries";
 
 /// AMQP's delivery mode of a message that survives the broker's restart.
 const PERSISTENT: u8 = 2;
+
+/// How often a one-way message was tried before, or a reply that came back published.
+pub(crate) fn tries(properties: &BasicProperties) -> u32 {
+    header_integer(properties, TRIES).map_or(0, |tries| u32::try_from(tries).unwrap_or_default())
+}
+
+/// The properties of a reply that was published so often.
+pub(crate) fn tried(properties: BasicProperties, tries: u32) -> BasicProperties {
+    let mut headers = properties.headers().clone().unwrap_or_default();
+    headers.insert(TRIES.into(), AMQPValue::LongLongInt(tries.into()));
+    properties.with_headers(headers)
+}
 
 fn write_trace(trace: TraceContext, headers: &mut FieldTable) {
     headers.insert(TRACEPARENT.into(), AMQPValue::LongString(trace.to_string().into()));
@@ -114,7 +126,7 @@ impl Head {
             codec: codec(properties),
             deadline: remaining(properties, now_ms).map(|remaining| Instant::now() + remaining),
             skew_ms: skew_ms(properties, now_ms),
-            tries: header_integer(properties, TRIES).map_or(0, |tries| u32::try_from(tries).unwrap_or_default()),
+            tries: tries(properties),
             trace: header_text(properties, TRACEPARENT)
                 .and_then(|parent| TraceContext::parse(parent, header_text(properties, TRACESTATE))),
             path: header_text(properties, PATH).map(str::to_owned),

@@ -7,7 +7,10 @@ use lapin::{
     types::{AMQPValue, FieldTable, ShortString},
 };
 
-use super::{Channel, Connection, close_channel, topology::declare_exchange};
+use super::{
+    Channel, Connection, close_channel,
+    topology::{UNUSED_MAX, declare_exchange, milliseconds},
+};
 use crate::{
     error::{BrokerError, NameError},
     exchange::ExchangeKind,
@@ -58,8 +61,8 @@ pub(crate) async fn declare_exchange_once(
     declared
 }
 
-/// Declares a queue of a listener's own. It goes with the connection, or the last consumer; the oldest messages go when
-/// there are too many.
+/// Declares a queue of a listener's own. It goes with the connection, or the last consumer, and if it is not used; the
+/// oldest messages go when there are too many.
 pub(crate) async fn declare_listener_queue(
     channel: &Channel,
     queue: &ShortString,
@@ -70,6 +73,7 @@ pub(crate) async fn declare_listener_queue(
     let mut arguments = FieldTable::default();
     arguments.insert("x-max-length".into(), AMQPValue::LongLongInt(length_max.into()));
     arguments.insert("x-overflow".into(), AMQPValue::LongString("drop-head".into()));
+    arguments.insert("x-expires".into(), milliseconds(UNUSED_MAX));
     channel.written(channel.lapin.queue_declare(queue.clone(), options, arguments)).await?;
     Ok(())
 }

@@ -112,12 +112,17 @@ impl Io {
         self.0.alarm.get().is_some()
     }
 
+    /// Has the thread write what lapin has for it.
+    pub(crate) fn wake_up(&self) {
+        self.0.wake_up();
+    }
+
     /// Waits for a future that makes lapin write something, and sees to it that it is written.
     pub(super) async fn written<F: Future>(&self, future: F) -> F::Output {
         let mut future = std::pin::pin!(future);
         std::future::poll_fn(|context| {
             let polled = future.as_mut().poll(context);
-            self.0.wake_up();
+            self.wake_up();
             polled
         })
         .await

@@ -1,5 +1,7 @@
 //! What is declared, with every flag and argument.
 
+use std::time::Duration;
+
 use lapin::{
     ExchangeKind,
     options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions},
@@ -114,11 +116,20 @@ fn text(text: &str) -> AMQPValue {
     AMQPValue::LongString(text.into())
 }
 
-/// Declares a queue of a client's or an instance's own. It goes with the connection.
+pub(super) fn milliseconds(duration: Duration) -> AMQPValue {
+    AMQPValue::LongLongInt(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// How long a queue of one's own stays that nobody consumes: if its consumer's start was given up, or refused.
+pub(super) const UNUSED_MAX: Duration = Duration::from_secs(60);
+
+/// Declares a queue of a client's or an instance's own. It goes with the connection, and if it is not used.
 pub(crate) async fn declare_own_queue(channel: &Channel, queue: &ShortString) -> Result<(), BrokerError> {
     let options =
         QueueDeclareOptions { passive: false, durable: false, exclusive: true, auto_delete: true, nowait: false };
-    channel.written(channel.lapin.queue_declare(queue.clone(), options, FieldTable::default())).await?;
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-expires".into(), milliseconds(UNUSED_MAX));
+    channel.written(channel.lapin.queue_declare(queue.clone(), options, arguments)).await?;
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! Replies that came back, because their callers' queues were not there.
 //!
-//! Each is published once more after a rest: a node of a cluster that was cut off does not know at once what was
-//! declared meanwhile, and sends back what goes there. What is lost twice is lost.
+//! Each rests and is published again, with its tries in a header, four times at most: a node of a cluster that was cut off does not know at once
+//! what was declared meanwhile, and sends back what goes there.
 
 use std::{
     sync::{
@@ -11,9 +11,12 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
+use futures::{StreamExt, stream::FuturesUnordered};
+use lapin::{BasicProperties, types::ShortString};
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch},
-    time::{Instant, sleep_until},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch},
+    time::sleep,
 };
 
 use super::{
@@ -21,12 +24,13 @@ use super::{
     supervisor::{State, up},
 };
 use crate::{
+    error::BrokerError,
     publisher::{Outgoing, Receipt, Returned},
-    wire::Properties,
+    wire::{self, Properties},
 };
 
-/// How long a reply rests. Longer than a node takes to learn what it missed, or that it has to make its clients go.
-const REST: Duration = Duration::from_secs(1);
+/// How many seconds a reply rests before each try. A node learns within some seconds what it missed, or starts again.
+const RESTS: [u64; 4] = [1, 2, 4, 8];
 
 /// Most bytes of bodies that rest, and as many replies without one as it has KiB; what is more is lost at once.
 const RESTING_KIB_MAX: u32 = 16 * 1024;
@@ -43,8 +47,10 @@ pub(crate) struct LostReplies {
 pub(super) type RestingReplies = mpsc::UnboundedReceiver<Resting>;
 
 pub(super) struct Resting {
-    until: Instant,
-    reply: Outgoing,
+    queue: ShortString,
+    properties: BasicProperties,
+    body: Bytes,
+    seconds: u64,
     _room: OwnedSemaphorePermit,
 }
 
@@ -61,42 +67,70 @@ impl LostReplies {
 
     /// One came back.
     pub(super) fn came_back(&self, returned: Returned) {
-        self.count.fetch_add(1, Ordering::Relaxed);
-        let kib = u32::try_from(returned.body.len() / 1024).map_or(u32::MAX, |whole| whole.saturating_add(1));
-        let Ok(room) = Arc::clone(&self.room).try_acquire_many_owned(kib) else {
-            return tracing::debug!(queue = %returned.routing_key, "a reply came back: it is lost");
+        let Returned { routing_key: queue, properties, body } = returned;
+        let tries = wire::tries(&properties);
+        if tries == 0 {
+            self.count.fetch_add(1, Ordering::Relaxed);
+        }
+        let kib = u32::try_from(body.len() / 1024).map_or(u32::MAX, |whole| whole.saturating_add(1));
+        let seconds = usize::try_from(tries).ok().and_then(|tries| RESTS.get(tries)).copied();
+        let room = Arc::clone(&self.room).try_acquire_many_owned(kib);
+        let (Some(seconds), Ok(room)) = (seconds, room) else {
+            return tracing::debug!(%queue, tries, "a reply came back: it is lost");
         };
-        tracing::debug!(queue = %returned.routing_key, "a reply came back: its caller is gone, or not known yet");
-        let reply = Outgoing {
-            exchange: Default::default(),
-            routing_key: returned.routing_key,
-            // It is lost if it has nowhere to go now.
-            mandatory: false,
-            properties: Properties::Other(Box::new(returned.properties)),
-            body: returned.body.into(),
-            receipt: Receipt::Nobody { _until_told: None },
-        };
+        tracing::debug!(%queue, tries, "a reply came back: its caller is gone, or not known yet");
+        let properties = wire::tried(properties, tries + 1);
         // An error means that the client is gone.
-        let _ = self.resting.send(Resting { until: Instant::now() + REST, reply, _room: room });
+        let _ = self.resting.send(Resting { queue, properties, body: body.into(), seconds, _room: room });
     }
 }
 
-/// Publishes each once more when it has rested, on the link that is up then.
+/// Publishes each again when it has rested, until there is no link any more.
 pub(super) async fn publish_again(mut resting: RestingReplies, links: watch::Receiver<State>) {
-    while let Some(Resting { until, reply, .. }) = resting.recv().await {
-        sleep_until(until).await;
-        let Ok(link) = up(&links).await else { return };
+    let mut tries = FuturesUnordered::new();
+    loop {
         tokio::select! {
-            () = publish(&link, reply) => {}
-            () = link.lost() => {}
+            reply = resting.recv() => match reply {
+                Some(reply) => tries.push(reply.publish(&links)),
+                None => return,
+            },
+            Some(()) = tries.next() => {}
         }
     }
 }
 
-async fn publish(link: &Link, reply: Outgoing) {
-    match link.replies().await {
-        Ok(replies) => replies.send(reply).await,
-        Err(error) => tracing::debug!(%error, "a reply that came back is lost"),
+impl Resting {
+    /// Publishes it, on one link after another until the broker has said something of it. If it comes back, that is
+    /// another one.
+    async fn publish(self, links: &watch::Receiver<State>) {
+        loop {
+            sleep(Duration::from_secs(self.seconds)).await;
+            let Ok(link) = up(links).await else { return };
+            let published = tokio::select! {
+                published = self.publish_on(&link) => published,
+                () = link.lost() => continue,
+            };
+            match published {
+                Ok(true) => return,
+                Ok(false) => {}
+                Err(error) => tracing::debug!(%error, "a reply that came back cannot be published yet"),
+            }
+        }
+    }
+
+    /// Whether the broker has said something of it.
+    async fn publish_on(&self, link: &Link) -> Result<bool, BrokerError> {
+        let (told, outcome) = oneshot::channel();
+        let reply = Outgoing {
+            exchange: ShortString::default(),
+            routing_key: self.queue.clone(),
+            mandatory: true,
+            properties: Properties::Other(Box::new(self.properties.clone())),
+            body: self.body.clone(),
+            receipt: Receipt::Again(told),
+        };
+        link.replies().await?.send(reply).await;
+        Ok(outcome.await.is_ok())
     }
 }
 
@@ -117,9 +151,22 @@ mod tests {
         replies.came_back(returned(most - 1024));
         replies.came_back(returned(0));
         let kept = resting.try_recv().unwrap();
-        assert_eq!((kept.reply.body.len(), resting.len()), (most - 1024, 0));
+        assert_eq!((kept.body.len(), resting.len()), (most - 1024, 0));
         drop(kept);
         replies.came_back(returned(0));
         assert_eq!((resting.len(), replies.count()), (1, 4));
+    }
+
+    #[test]
+    fn each_rests_longer_from_try_to_try_and_is_lost_after_the_last_and_counted_once() {
+        let (replies, mut resting) = LostReplies::new();
+        let (mut again, mut rests) = (returned(0), Vec::new());
+        loop {
+            replies.came_back(again);
+            let Ok(Resting { queue, properties, body, seconds, .. }) = resting.try_recv() else { break };
+            rests.push(seconds);
+            again = Returned { routing_key: queue, properties, body: body.into() };
+        }
+        assert_eq!((rests.as_slice(), replies.count()), (RESTS.as_slice(), 1));
     }
 }

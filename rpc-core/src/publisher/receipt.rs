@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tokio::sync::oneshot;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::{
@@ -19,6 +20,8 @@ pub(crate) enum Receipt {
     /// A delivery that is settled so once its reply is confirmed. Refused, its caller's queue is full: again would be
     /// no better. Without a confirm it is left to another instance.
     Reply(Unsettled, Settle),
+    /// Who publishes a reply again: told when the broker has confirmed or refused it.
+    Again(oneshot::Sender<()>),
     /// Nobody: it is lost without harm.
     Nobody {
         /// Let go of when the broker has confirmed it, if the connection should not close before.
@@ -32,6 +35,7 @@ impl Receipt {
         match self {
             Self::Call(number, calls) => calls.contains(*number),
             Self::Reply(..) | Self::Nobody { .. } => true,
+            Self::Again(told) => !told.is_closed(),
         }
     }
 
@@ -46,6 +50,8 @@ impl Receipt {
         match self {
             Self::Call(..) | Self::Nobody { .. } => {}
             Self::Reply(delivery, settle) => delivery.settle(settle),
+            // An error means that nobody waits any more.
+            Self::Again(told) => drop(told.send(())),
         }
     }
 
@@ -58,6 +64,8 @@ impl Receipt {
                 tracing::warn!("a reply was lost: the caller's queue refused it");
                 delivery.settle(Settle::Reject);
             }
+            // Its caller's queue is full: again would be no better.
+            Self::Again(told) => drop(told.send(())),
             Self::Nobody { .. } => {}
         }
     }
@@ -67,7 +75,7 @@ impl Receipt {
             Self::Call(number, calls) => {
                 calls.end(number, Err(CallError::ConnectionLost { source: Some(source.clone()) }));
             }
-            Self::Nobody { .. } => {}
+            Self::Again(_) | Self::Nobody { .. } => {}
             Self::Reply(..) => tracing::debug!("a reply was not confirmed: the broker hands its request out again"),
         }
     }

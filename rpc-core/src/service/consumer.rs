@@ -62,9 +62,9 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Acks what is answered, and closes the channel: all else goes back to the queue.
+    /// Tells what is settled, and closes the channel: all else goes back to the queue.
     async fn close(self) {
-        self.intake.stopped().await;
+        self.intake.close().await;
         amqp::close_channel(&self.channel).await;
     }
 }

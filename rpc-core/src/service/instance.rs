@@ -28,7 +28,8 @@ const ABORT_TIMEOUT: Duration = Duration::from_secs(5);
 ///
 /// # Drop
 ///
-/// Dropping it stops the consumers at once, in the background; what is not answered goes back to the queues.
+/// Dropping it stops the consumers at once, in the background; requests without a confirmed reply go back to
+/// the queues.
 /// [`shutdown`](Self::shutdown) finishes it first.
 #[must_use = "dropping it stops the instance"]
 pub struct Running {

@@ -57,7 +57,9 @@ pub(super) struct Arrival {
 pub(super) struct Intake {
     /// Unbounded as a channel: the consumers' prefetch bounds how many there are.
     arrivals: mpsc::UnboundedReceiver<Result<Arrival, BrokerError>>,
-    stopped: CancellationToken,
+    closing: CancellationToken,
+    /// Fires when the broker may hear that the channel closes.
+    has_told: CancellationToken,
     all_settled: CancellationToken,
 }
 
@@ -86,11 +88,11 @@ impl Intake {
         };
         let io = channel.io().clone();
         let desk = Desk::new(Consumers::new(channel, first), is_relayed);
-        let (stopped, all_settled) = (CancellationToken::new(), CancellationToken::new());
-        let work = Work { desk, gate: Some(gate), news, shutdown, stopped: stopped.clone() };
-        let ends = [&stopped, &all_settled].map(|token| token.clone().drop_guard());
+        let [closing, has_told, all_settled] = std::array::from_fn(|_| CancellationToken::new());
+        let work = Work { desk, gate: Some(gate), news, is_stopping: false, shutdown, closing: closing.clone() };
+        let ends = [&has_told, &all_settled].map(|token| token.clone().drop_guard());
         io.spawn(work.run(link.lost_token(), link.last_words(), ends));
-        Self { arrivals, stopped, all_settled }
+        Self { arrivals, closing, has_told, all_settled }
     }
 
     /// The next ones, into `batch`; none: there will be no more.
@@ -100,12 +102,13 @@ impl Intake {
         (self.arrivals.recv_many(batch, BATCH).await > 0).then_some(())
     }
 
-    /// Takes none any more, and waits until nothing is consumed nor held: what is told to the broker for that comes
-    /// before all that is written afterwards. What stops it is the shutdown, the consumers' end, or the connection's.
-    pub(super) async fn stopped(self) {
-        let Self { arrivals, stopped, .. } = self;
+    /// Takes none any more, and waits until nothing is consumed nor held, and all that is settled by now has its place
+    /// before whatever is written afterwards.
+    pub(super) async fn close(self) {
+        let Self { arrivals, closing, has_told, .. } = self;
         drop(arrivals);
-        stopped.cancelled().await;
+        closing.cancel();
+        has_told.cancelled().await;
     }
 
     /// Waits until the broker has been told of every delivery.
@@ -190,18 +193,26 @@ struct Work {
     gate: Option<Gate>,
     /// They end with the gate, and the last delivery that is not settled.
     news: mpsc::UnboundedReceiver<News>,
+    is_stopping: bool,
     shutdown: CancellationToken,
-    stopped: CancellationToken,
+    closing: CancellationToken,
 }
 
 impl Work {
-    /// Ends when the consumers have, and all that they got is settled; the guards say so.
-    async fn run(mut self, lost: CancellationToken, last_words: TaskTrackerToken, _ends: [DropGuard; 2]) {
-        if lost.run_until_cancelled(self.take_and_settle()).await.is_none() {
-            // A connection that is closed in order waits for these words. One that is gone does not hear them.
-            self.stop(None);
+    /// Ends when the consumers have, and all that they got is settled; or when the channel is to be closed, or its
+    /// connection is lost. The guards say so.
+    async fn run(mut self, lost: CancellationToken, last_words: TaskTrackerToken, ends: [DropGuard; 2]) {
+        let closing = self.closing.clone();
+        tokio::select! {
+            biased;
+            () = closing.cancelled() => {}
+            () = lost.cancelled() => {}
+            () = self.take_and_settle() => {}
         }
-        drop((last_words, self.gate, self.news));
+        // A connection that is closed in order waits for these words. One that is gone does not hear them.
+        self.stop();
+        self.take_news();
+        drop((self.gate, self.news, last_words, ends));
         self.desk.into_consumers().all_ended().await;
     }
 
@@ -210,7 +221,7 @@ impl Work {
         loop {
             tokio::select! {
                 biased;
-                () = shutdown.cancelled(), if !self.stopped.is_cancelled() => self.stop(None),
+                () = shutdown.cancelled(), if !self.is_stopping => self.stop(),
                 heard = self.news.recv_many(&mut batch, BATCH) => {
                     if heard == 0 {
                         break;
@@ -218,7 +229,7 @@ impl Work {
                     if shutdown.is_cancelled() {
                         // The cancels come first: else what is put back for the shutdown would be handed out here
                         // again, if not by a consumer that is just being opened.
-                        self.stop(None);
+                        self.stop();
                     }
                     self.desk.take_news(&mut batch);
                 }
@@ -226,8 +237,11 @@ impl Work {
                     Err(Overdue) => self.desk.let_go(),
                     Ok(delivered) => {
                         let end = self.gate.as_ref().and_then(|gate| gate.take(delivered, &mut self.desk));
-                        if end.is_some() {
-                            self.stop(end);
+                        if let Some(end) = end
+                            && let Some(gate) = self.gate.take()
+                        {
+                            self.stop();
+                            gate.close(end);
                         }
                     }
                 },
@@ -235,20 +249,18 @@ impl Work {
         }
     }
 
-    /// Consumes no longer, and holds nothing. What the broker is told for that, and of all that is settled by now, has
-    /// its place before anybody hears of the stop or of the end, and closes the channel.
-    fn stop(&mut self, end: Option<End>) {
+    /// Consumes no longer, and holds nothing.
+    fn stop(&mut self) {
+        self.is_stopping = true;
         self.desk.stop();
-        let mut told = Vec::new();
+    }
+
+    /// Takes the news that there are.
+    fn take_news(&mut self) {
+        let mut batch = Vec::new();
         while let Ok(news) = self.news.try_recv() {
-            told.push(news);
+            batch.push(news);
         }
-        self.desk.take_news(&mut told);
-        self.stopped.cancel();
-        if let Some(end) = end
-            && let Some(gate) = self.gate.take()
-        {
-            gate.close(end);
-        }
+        self.desk.take_news(&mut batch);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures::StreamExt;
 use lapin::{Consumer, message::Delivery, types::ShortString};
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::task_tracker::TaskTrackerToken};
 use uuid::Uuid;
 
 use super::{
@@ -43,6 +43,8 @@ pub(super) struct Session {
     deliveries: Consumer,
     queue: ShortString,
     tag: ShortString,
+    /// While there may be orders to carry out.
+    last_words: TaskTrackerToken,
 }
 
 impl<B: Body> Feed<B> {
@@ -69,7 +71,8 @@ impl<B: Body> Feed<B> {
         let (name, tag) = (amqp::name("queue's name", &queue)?, ShortString::from(id.to_string()));
         let setup = Setup::of(link.channel().await.map_err(refused)?);
         let deliveries = self.consume(&setup, &name, &tag).await.map_err(refused)?;
-        Ok(Session { link, channel: setup.done(), deliveries, queue: name, tag })
+        let last_words = link.last_words();
+        Ok(Session { link, channel: setup.done(), deliveries, queue: name, tag, last_words })
     }
 
     async fn consume(
@@ -95,9 +98,13 @@ impl<B: Body> Feed<B> {
     pub(super) async fn run(mut self, mut session: Session) {
         let mut reopen = Reopen::new(self.client.options().reconnect, self.stop.clone());
         loop {
-            if self.take(&mut session).await {
+            let stops = self.take(&mut session).await;
+            // Before anybody closes the channel, or the connection.
+            self.carry_out_by_now(&session.channel);
+            if stops {
                 return self.finish(session).await;
             }
+            drop(session.last_words);
             let queue = session.queue.clone();
             if !session.link.is_lost() {
                 tracing::warn!(%queue, "the broker ended a subscription: it is made again");
@@ -123,7 +130,7 @@ impl<B: Body> Feed<B> {
                 () = session.link.lost() => return false,
                 () = self.stop.cancelled() => return true,
                 _ = self.orders.recv_many(&mut batch, BATCH) => {
-                    carry_out(&mut batch, self.session, &session.channel).await;
+                    carry_out(&mut batch, self.session, &session.channel);
                 }
                 delivery = session.deliveries.next() => match delivery {
                     Some(Ok(delivery)) => self.arrived(delivery, session),
@@ -131,6 +138,15 @@ impl<B: Body> Feed<B> {
                 },
             }
         }
+    }
+
+    /// Carries out the orders that there are.
+    fn carry_out_by_now(&mut self, channel: &Channel) {
+        let mut batch = Vec::new();
+        while let Ok(order) = self.orders.try_recv() {
+            batch.push(order);
+        }
+        carry_out(&mut batch, self.session, channel);
     }
 
     fn arrived(&self, delivery: Delivery, session: &Session) {
@@ -173,7 +189,7 @@ impl<B: Body> Feed<B> {
         drop(orders_tx);
         let mut batch = Vec::with_capacity(BATCH);
         while orders.recv_many(&mut batch, BATCH).await > 0 {
-            carry_out(&mut batch, number, &session.channel).await;
+            carry_out(&mut batch, number, &session.channel);
         }
         amqp::close_channel(&session.channel).await;
         drop(session.deliveries);
@@ -181,7 +197,8 @@ impl<B: Body> Feed<B> {
 }
 
 /// Tells the broker what has become of messages.
-async fn carry_out(orders: &mut Vec<Order>, session: u64, channel: &Channel) {
+fn carry_out(orders: &mut Vec<Order>, session: u64, channel: &Channel) {
     let told = orders.drain(..).filter(|order| order.session == session);
-    channel.written(async { told.for_each(|order| amqp::settle(channel, order.tag, order.settle, false)) }).await;
+    told.for_each(|order| amqp::settle(channel, order.tag, order.settle, false));
+    channel.io().wake_up();
 }
