@@ -76,8 +76,8 @@ impl Channel {
     }
 }
 
-/// A channel that is being set up. Dropped before it is [`done`](Self::done), it is closed, and with it what consumes on
-/// it by then: lapin would keep a consumer whose start the broker confirms later, and nobody would read it.
+/// A channel that is being set up. Dropped before it is [`done`](Self::done), it is closed, and with it what consumes
+/// on it by then: lapin would keep a consumer whose start the broker confirms later, and nobody would read it.
 pub(crate) struct Setup {
     channel: Channel,
     is_done: bool,

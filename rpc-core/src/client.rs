@@ -219,8 +219,8 @@ impl Client {
     }
 
     /// How many replies of this client's instances came back, since it was made, for their callers were gone. Their
-    /// requests are settled all the same. Each is published again for some seconds: it may be the node that was gone, and
-    /// does not know its caller's queue yet.
+    /// requests are settled all the same. Each is published again for some seconds: it may be the node that was gone,
+    /// and does not know its caller's queue yet.
     #[must_use]
     pub fn lost_replies(&self) -> u64 {
         self.inner.links.lost_replies()

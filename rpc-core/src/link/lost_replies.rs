@@ -1,7 +1,7 @@
 //! Replies that came back, because their callers' queues were not there.
 //!
-//! Each rests and is published again, with its tries in a header, four times at most: a node of a cluster that was cut off does not know at once
-//! what was declared meanwhile, and sends back what goes there.
+//! Each rests and is published again, with its tries in a header, four times at most: a node of a cluster that was cut
+//! off does not know at once what was declared meanwhile, and sends back what goes there.
 
 use std::{
     sync::{
