@@ -186,8 +186,9 @@ pub(crate) enum Settle {
 /// Tells the broker how a delivery ends; an ack with `multiple` is of all before it too. If its channel is gone, the
 /// broker hands it out again. Nothing wakes the connection's thread: elsewhere, with [`Io::wake_up`].
 ///
-/// lapin puts it behind all that is to be written when its future is polled first; what comes later only says that it
-/// was written. Nobody waits for that: a broker that reads nothing more must keep nobody from stopping.
+/// lapin puts it behind all other methods that are to be written, but publishes, when its future is polled first; what
+/// comes later only says that it was written. Nobody waits for that: a broker that reads nothing more must keep nobody
+/// from stopping.
 ///
 /// By its tag, and not by lapin's `Acker`: that one goes through two more tasks, and is written later than what was
 /// published before it.

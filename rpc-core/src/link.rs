@@ -37,7 +37,7 @@ use crate::{
         lanes::{Destination, Lanes, NotConfirmed},
     },
     status::Status,
-    wire::{Answer, Origin},
+    wire::{self, Answer, Origin},
 };
 
 /// Longest that closing waits for what is to be written before.
@@ -130,8 +130,10 @@ impl Link {
             let channel = self.connection.confirming_channel().await?;
             let (lost_replies, runs) = (Arc::clone(&self.lost_replies), Arc::clone(&self.runs));
             Ok(Publisher::start(channel, self.app_id.clone(), self.ends.clone(), move |returned| {
-                if !returned.correlation_id().is_some_and(|id| runs.caller_is_gone(id)) {
+                if !wire::is_progress(&returned.properties) {
                     lost_replies.came_back(returned);
+                } else if let Some(id) = returned.correlation_id() {
+                    runs.caller_is_gone(id);
                 }
             }))
         };

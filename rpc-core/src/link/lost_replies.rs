@@ -51,7 +51,7 @@ pub(super) struct Resting {
     properties: BasicProperties,
     body: Bytes,
     seconds: u64,
-    _room: OwnedSemaphorePermit,
+    room: OwnedSemaphorePermit,
 }
 
 impl LostReplies {
@@ -72,17 +72,21 @@ impl LostReplies {
         if tries == 0 {
             self.count.fetch_add(1, Ordering::Relaxed);
         }
-        let kib = u32::try_from(body.len() / 1024).map_or(u32::MAX, |whole| whole.saturating_add(1));
         let seconds = usize::try_from(tries).ok().and_then(|tries| RESTS.get(tries)).copied();
-        let room = Arc::clone(&self.room).try_acquire_many_owned(kib);
-        let (Some(seconds), Ok(room)) = (seconds, room) else {
+        let (Some(seconds), Some(room)) = (seconds, room_for(&self.room, body.len())) else {
             return tracing::debug!(%queue, tries, "a reply came back: it is lost");
         };
         tracing::debug!(%queue, tries, "a reply came back: its caller is gone, or not known yet");
         let properties = wire::tried(properties, tries + 1);
         // An error means that the client is gone.
-        let _ = self.resting.send(Resting { queue, properties, body: body.into(), seconds, _room: room });
+        let _ = self.resting.send(Resting { queue, properties, body: body.into(), seconds, room });
     }
+}
+
+/// Room for a body to rest, if there is some left.
+fn room_for(room: &Arc<Semaphore>, bytes: usize) -> Option<OwnedSemaphorePermit> {
+    let kib = u32::try_from(bytes / 1024).map_or(u32::MAX, |whole| whole.saturating_add(1));
+    Arc::clone(room).try_acquire_many_owned(kib).ok()
 }
 
 /// Publishes each again when it has rested, until there is no link any more.
@@ -101,19 +105,25 @@ pub(super) async fn publish_again(mut resting: RestingReplies, links: watch::Rec
 
 impl Resting {
     /// Publishes it, on one link after another until the broker has said something of it. If it comes back, that is
-    /// another one.
-    async fn publish(self, links: &watch::Receiver<State>) {
+    /// another one, and needs the room that this one has: so it gives it up for each try.
+    async fn publish(mut self, links: &watch::Receiver<State>) {
         loop {
             sleep(Duration::from_secs(self.seconds)).await;
             let Ok(link) = up(links).await else { return };
+            let all_room = Arc::clone(self.room.semaphore());
+            drop(self.room.split(self.room.num_permits()));
             let published = tokio::select! {
                 published = self.publish_on(&link) => published,
-                () = link.lost() => continue,
+                () = link.lost() => Ok(false),
             };
             match published {
                 Ok(true) => return,
                 Ok(false) => {}
                 Err(error) => tracing::debug!(%error, "a reply that came back cannot be published yet"),
+            }
+            match room_for(&all_room, self.body.len()) {
+                Some(room) => self.room = room,
+                None => return tracing::debug!(queue = %self.queue, "a reply is lost: too many rest"),
             }
         }
     }

@@ -100,7 +100,7 @@ impl<B: Body> Feed<B> {
         loop {
             let stops = self.take(&mut session).await;
             // Before anybody closes the channel, or the connection.
-            self.carry_out_by_now(&session.channel);
+            carry_out_by_now(&mut self.orders, self.session, &session.channel);
             if stops {
                 return self.finish(session).await;
             }
@@ -140,15 +140,6 @@ impl<B: Body> Feed<B> {
         }
     }
 
-    /// Carries out the orders that there are.
-    fn carry_out_by_now(&mut self, channel: &Channel) {
-        let mut batch = Vec::new();
-        while let Ok(order) = self.orders.try_recv() {
-            batch.push(order);
-        }
-        carry_out(&mut batch, self.session, channel);
-    }
-
     fn arrived(&self, delivery: Delivery, session: &Session) {
         let source = Source {
             client: self.client.clone(),
@@ -168,32 +159,47 @@ impl<B: Body> Feed<B> {
     }
 
     /// Takes no more, puts back what is unread, and settles what was taken out as its holders say.
-    async fn finish(self, session: Session) {
+    async fn finish(self, mut session: Session) {
+        let Self { inbox, orders_tx, mut orders, session: number, .. } = self;
         let link = Arc::clone(&session.link);
         tokio::select! {
-            () = self.settle_the_rest(session) => {}
-            () = link.lost() => {}
+            () = settle_the_rest(&mut session, number, (orders_tx, &mut orders), &inbox) => {
+                amqp::close_channel(&session.channel).await;
+            }
+            // A connection that closes in order waits for these words.
+            () = link.lost() => carry_out_by_now(&mut orders, number, &session.channel),
         }
     }
+}
 
-    async fn settle_the_rest(self, mut session: Session) {
-        let Self { inbox, orders_tx, mut orders, session: number, .. } = self;
-        amqp::cancel_consumer(&session.channel, &session.tag).await;
-        while let Some(Ok(delivery)) = session.deliveries.next().await {
-            let order = Order { tag: delivery.delivery_tag, settle: Settle::PutBack, session: number };
-            // The other end is here.
-            let _ = orders_tx.send(order);
-        }
-        drop(inbox.take());
-        // The orders end with the last message that is not settled.
-        drop(orders_tx);
-        let mut batch = Vec::with_capacity(BATCH);
-        while orders.recv_many(&mut batch, BATCH).await > 0 {
-            carry_out(&mut batch, number, &session.channel);
-        }
-        amqp::close_channel(&session.channel).await;
-        drop(session.deliveries);
+async fn settle_the_rest<B>(
+    session: &mut Session,
+    number: u64,
+    (orders_tx, orders): (mpsc::UnboundedSender<Order>, &mut mpsc::UnboundedReceiver<Order>),
+    inbox: &Inbox<Message<B>, SubscribeError>,
+) {
+    amqp::cancel_consumer(&session.channel, &session.tag).await;
+    while let Some(Ok(delivery)) = session.deliveries.next().await {
+        let order = Order { tag: delivery.delivery_tag, settle: Settle::PutBack, session: number };
+        // The other end is here.
+        let _ = orders_tx.send(order);
     }
+    drop(inbox.take());
+    // The orders end with the last message that is not settled.
+    drop(orders_tx);
+    let mut batch = Vec::with_capacity(BATCH);
+    while orders.recv_many(&mut batch, BATCH).await > 0 {
+        carry_out(&mut batch, number, &session.channel);
+    }
+}
+
+/// Carries out the orders that there are.
+fn carry_out_by_now(orders: &mut mpsc::UnboundedReceiver<Order>, session: u64, channel: &Channel) {
+    let mut batch = Vec::new();
+    while let Ok(order) = orders.try_recv() {
+        batch.push(order);
+    }
+    carry_out(&mut batch, session, channel);
 }
 
 /// Tells the broker what has become of messages.

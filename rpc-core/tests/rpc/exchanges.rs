@@ -9,13 +9,14 @@ use std::{
     time::Duration,
 };
 
+use futures::future::join_all;
 use tokio::sync::mpsc;
 use warren_rpc::{
     Binding, Client, Context, Exchange, Headers, OneWayRetries, PublishError, PublishOptions, RejectReason, Running,
     ServeError, ServeOptions, Service, Status,
 };
 
-use super::harness::{broker, client, foreign, ready, soon};
+use super::harness::{broker, client, eventually, foreign, ready, soon};
 
 const DIRECT: Exchange<u32> = Exchange::direct("test.direct");
 const TOPIC: Exchange<u32> = Exchange::topic("test.topic");
@@ -50,18 +51,25 @@ async fn who_gets<T: Into<Binding>>(
     let broker = broker(test).await?;
     let (service, mut told) = listeners(exchange, bound);
     let client = client(&broker.url).await;
-    let running: Running = service.serve(&client, ServeOptions::default()).await.unwrap();
+    let mut running: Running = service.serve(&client, ServeOptions::default()).await.unwrap();
     for (number, (key, headers)) in published.iter().enumerate() {
         let options = PublishOptions { headers: headers.clone(), ..PublishOptions::default() };
         client.publish_to(exchange, key, &(number as u32), options).await.unwrap();
     }
-    // Confirmed is in the queues; and the end waits for who has begun, so this asks each queue until it is empty.
+    // Confirmed is in the queues; and the end waits for who has begun. What is under way to an instance that stops is
+    // put back, for the next.
     let channel = foreign(&broker.url).await;
     let names: Vec<_> = format!("{service:?}").split('"').map(str::to_owned).collect();
-    for queue in names.iter().filter(|name| name.starts_with("test.on.")) {
-        super::harness::eventually("all is taken", || async { ready(&channel, queue).await == 0 }).await;
+    let queues: Vec<_> = names.iter().filter(|name| name.starts_with("test.on.")).collect();
+    let waiting = async || join_all(queues.iter().map(|queue| ready(&channel, queue))).await.into_iter().sum::<u32>();
+    loop {
+        eventually("all is taken", async || waiting().await == 0).await;
+        running.shutdown().await;
+        if waiting().await == 0 {
+            break;
+        }
+        running = service.serve(&client, ServeOptions::default()).await.unwrap();
     }
-    running.shutdown().await;
     drop(service);
     let mut got = BTreeSet::new();
     while let Ok(one) = told.try_recv() {

@@ -70,6 +70,22 @@ async fn those_of_one_name_share_and_what_is_published_meanwhile_waits() {
 }
 
 #[tokio::test]
+async fn what_was_acked_does_not_come_again_though_the_client_closes_at_once() {
+    let Some(broker) = broker("acked").await else { return };
+    let publisher = client(&broker.url).await;
+    for number in 0..20 {
+        let (client, mut subscription) = listen(&broker, named()).await;
+        publish(&publisher, [number]).await;
+        let message = next(&mut subscription).await;
+        // Every other time it is about to end.
+        let _open = (number % 2 == 0).then_some(subscription);
+        assert_eq!(message.ack(), number);
+        client.close().await;
+    }
+    assert_eq!(ready(&foreign(&broker.url).await, QUEUE).await, 0);
+}
+
+#[tokio::test]
 async fn a_message_that_is_dropped_comes_again_and_one_that_is_retried_goes_to_the_end() {
     let Some(broker) = broker("settled").await else { return };
     let (client, mut subscription) = listen(&broker, SubscribeOptions { prefetch: 1, ..named() }).await;
