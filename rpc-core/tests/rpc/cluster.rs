@@ -127,9 +127,10 @@ async fn a_node_that_dies_or_is_cut_off_is_left_for_another_and_nothing_confirme
     dying.kill().await.unwrap();
     callers.go_on().await;
     dying.start_again().await.unwrap();
-    eventually("the node has caught up", || async {
-        let connected = ["eval", "length([node() | nodes()])."];
-        second.ctl(&connected).await.is_ok_and(|nodes| nodes.trim() == "3")
+    eventually("the queue is on three nodes again", || async {
+        let online = second.ctl(&["list_queues", "--quiet", "--no-table-headers", "name", "online"]).await;
+        let of_kept = online.iter().flat_map(|queues| queues.lines()).find(|line| line.starts_with("test.kept\t"));
+        of_kept.is_some_and(|line| line.matches('@').count() == 3)
     })
     .await;
 
