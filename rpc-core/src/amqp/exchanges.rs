@@ -2,14 +2,14 @@
 
 use lapin::{
     ErrorKind,
-    options::{QueueBindOptions, QueueDeclareOptions},
+    options::QueueBindOptions,
     protocol::AMQPErrorKind,
     types::{AMQPValue, FieldTable, ShortString},
 };
 
 use super::{
     Channel, Connection, close_channel,
-    topology::{UNUSED_MAX, declare_exchange, milliseconds},
+    topology::{declare_exchange, declare_own_queue_with},
 };
 use crate::{
     error::{BrokerError, NameError},
@@ -61,21 +61,16 @@ pub(crate) async fn declare_exchange_once(
     declared
 }
 
-/// Declares a queue of a listener's own. It goes with the connection, or the last consumer, and if it is not used; the
-/// oldest messages go when there are too many.
+/// Declares a queue of a listener's own; the oldest messages go when there are too many.
 pub(crate) async fn declare_listener_queue(
     channel: &Channel,
     queue: &ShortString,
     length_max: u32,
 ) -> Result<(), BrokerError> {
-    let options =
-        QueueDeclareOptions { passive: false, durable: false, exclusive: true, auto_delete: true, nowait: false };
     let mut arguments = FieldTable::default();
     arguments.insert("x-max-length".into(), AMQPValue::LongLongInt(length_max.into()));
     arguments.insert("x-overflow".into(), AMQPValue::LongString("drop-head".into()));
-    arguments.insert("x-expires".into(), milliseconds(UNUSED_MAX));
-    channel.written(channel.lapin.queue_declare(queue.clone(), options, arguments)).await?;
-    Ok(())
+    declare_own_queue_with(channel, queue, arguments).await
 }
 
 /// Lets a queue have what a binding says.

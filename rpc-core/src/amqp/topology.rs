@@ -1,7 +1,5 @@
 //! What is declared, with every flag and argument.
 
-use std::time::Duration;
-
 use lapin::{
     ExchangeKind,
     options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions},
@@ -25,6 +23,9 @@ pub(crate) mod death {
     pub(crate) const EXPIRED: &str = "expired";
     pub(crate) const DELIVERY_LIMIT: &str = "delivery_limit";
 }
+
+/// How long a queue of one's own stays that nobody consumes: if its consumer's start was given up, or refused.
+const UNUSED_MS_MAX: i64 = 60_000;
 
 /// A queue that instances share. All of them declare it with the same arguments, or the broker refuses.
 #[derive(Clone, Debug)]
@@ -116,19 +117,21 @@ fn text(text: &str) -> AMQPValue {
     AMQPValue::LongString(text.into())
 }
 
-pub(super) fn milliseconds(duration: Duration) -> AMQPValue {
-    AMQPValue::LongLongInt(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX))
+/// Declares a queue of a client's or an instance's own. It goes with the connection, or the last consumer, and if it is
+/// not used.
+pub(crate) async fn declare_own_queue(channel: &Channel, queue: &ShortString) -> Result<(), BrokerError> {
+    declare_own_queue_with(channel, queue, FieldTable::default()).await
 }
 
-/// How long a queue of one's own stays that nobody consumes: if its consumer's start was given up, or refused.
-pub(super) const UNUSED_MAX: Duration = Duration::from_secs(60);
-
-/// Declares a queue of a client's or an instance's own. It goes with the connection, and if it is not used.
-pub(crate) async fn declare_own_queue(channel: &Channel, queue: &ShortString) -> Result<(), BrokerError> {
+/// As [`declare_own_queue`], with arguments.
+pub(super) async fn declare_own_queue_with(
+    channel: &Channel,
+    queue: &ShortString,
+    mut arguments: FieldTable,
+) -> Result<(), BrokerError> {
     let options =
         QueueDeclareOptions { passive: false, durable: false, exclusive: true, auto_delete: true, nowait: false };
-    let mut arguments = FieldTable::default();
-    arguments.insert("x-expires".into(), milliseconds(UNUSED_MAX));
+    arguments.insert("x-expires".into(), AMQPValue::LongLongInt(UNUSED_MS_MAX));
     channel.written(channel.lapin.queue_declare(queue.clone(), options, arguments)).await?;
     Ok(())
 }

@@ -251,16 +251,14 @@ impl Work {
 
     /// Consumes no longer, and holds nothing.
     fn stop(&mut self) {
-        self.is_stopping = true;
-        self.desk.stop();
+        if !std::mem::replace(&mut self.is_stopping, true) {
+            self.desk.stop();
+        }
     }
 
     /// Takes the news that there are.
     fn take_news(&mut self) {
-        let mut batch = Vec::new();
-        while let Ok(news) = self.news.try_recv() {
-            batch.push(news);
-        }
+        let mut batch = std::iter::from_fn(|| self.news.try_recv().ok()).collect();
         self.desk.take_news(&mut batch);
     }
 }

@@ -195,10 +195,7 @@ async fn settle_the_rest<B>(
 
 /// Carries out the orders that there are.
 fn carry_out_by_now(orders: &mut mpsc::UnboundedReceiver<Order>, session: u64, channel: &Channel) {
-    let mut batch = Vec::new();
-    while let Ok(order) = orders.try_recv() {
-        batch.push(order);
-    }
+    let mut batch = std::iter::from_fn(|| orders.try_recv().ok()).collect();
     carry_out(&mut batch, session, channel);
 }
 

@@ -34,10 +34,15 @@ async fn stage(test: &str) -> Option<Stage> {
     let service = Service::new("test", "1.0.0", Arc::clone(&handled)).method::<Sum, _, _>(sum);
     let _running = service.serve(&client, ServeOptions::default()).await.unwrap();
     let channel = foreign(&broker.url).await;
-    channel.queue_declare("answers".into(), QueueDeclareOptions::default(), FieldTable::default()).await.unwrap();
-    let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
-    let replies = channel.basic_consume("answers".into(), "".into(), options, FieldTable::default()).await.unwrap();
+    let replies = replies(&channel, "answers").await;
     Some(Stage { handled, channel, replies, client, _running, _broker: broker })
+}
+
+/// Declares a queue for replies, and reads it.
+async fn replies(channel: &Channel, queue: &str) -> Consumer {
+    channel.queue_declare(queue.into(), QueueDeclareOptions::default(), FieldTable::default()).await.unwrap();
+    let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
+    channel.basic_consume(queue.into(), "".into(), options, FieldTable::default()).await.unwrap()
 }
 
 async fn sum(handled: Arc<AtomicU32>, _: Context, SumRequest { a, b }: SumRequest) -> Result<i64, Status> {
@@ -170,9 +175,7 @@ async fn a_reply_whose_queue_is_not_known_yet_is_sent_again_though_its_connectio
     eventually("it came back", async || client.lost_replies() == 1).await;
     broker.cut_connections().await;
     let channel = foreign(&broker.url).await;
-    channel.queue_declare("late".into(), QueueDeclareOptions::default(), FieldTable::default()).await.unwrap();
-    let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
-    let mut late = channel.basic_consume("late".into(), "".into(), options, FieldTable::default()).await.unwrap();
+    let mut late = replies(&channel, "late").await;
     let reply = soon("the reply", late.next()).await.unwrap().unwrap();
     let id = reply.properties.correlation_id().as_ref().unwrap().as_str();
     assert_eq!((reply.data.as_slice(), id), (br#""3""#.as_slice(), "7"));

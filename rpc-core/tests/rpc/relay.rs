@@ -54,8 +54,12 @@ async fn handle(handlers: Arc<Handlers>, context: Context, number: u32) -> Resul
 }
 
 async fn serve(url: &str, handlers: &Arc<Handlers>, name: &str) -> Running {
+    serve_on(&client(url).await, handlers, name).await
+}
+
+async fn serve_on(client: &Client, handlers: &Arc<Handlers>, name: &str) -> Running {
     let service = Service::new("test", "1.0.0", Arc::clone(handlers)).method::<Work, _, _>(handle);
-    service.serve(&client(url).await, named(name)).await.unwrap()
+    service.serve(client, named(name)).await.unwrap()
 }
 
 async fn call(caller: &Client, number: u32) -> String {
@@ -219,8 +223,7 @@ async fn what_is_answered_does_not_come_again_though_its_instance_is_not_shut_do
         let mut again = 0;
         for number in 0..ROUNDS {
             let its_client = client(&broker.url).await;
-            let service = Service::new("test", "1.0.0", Arc::clone(&handlers)).method::<Work, _, _>(handle);
-            let running = service.serve(&its_client, named(&format!("one-{number}"))).await.unwrap();
+            let running = serve_on(&its_client, &handlers, &format!("one-{number}")).await;
             let hurry = Hurry::begin(&caller);
             relieved(&caller, 1).await;
             let slow = slow_begun(&handlers, &caller).await;

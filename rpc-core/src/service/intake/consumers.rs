@@ -97,7 +97,7 @@ impl Consumers {
 
     /// The next delivery; none: there will be no more.
     pub(super) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Delivered>> {
-        if let Some(Err(error)) = self.poll_opening(context) {
+        if let Err(error) = self.poll_opening(context) {
             return Poll::Ready(Some(Err(error)));
         }
         let mut is_over = self.opening.is_none();
@@ -120,24 +120,23 @@ impl Consumers {
         if is_over { Poll::Ready(None) } else { Poll::Pending }
     }
 
-    /// Goes on with what is being opened; whether that has ended.
-    fn poll_opening(&mut self, context: &mut Context<'_>) -> Option<Result<(), BrokerError>> {
+    /// Goes on with what is to be opened.
+    fn poll_opening(&mut self, context: &mut Context<'_>) -> Result<(), BrokerError> {
         if let Some(seat) = self.wanted.take() {
             let (channel, queue) = (self.channel.clone(), self.queue.clone());
             self.opening = Some((seat, async move { amqp::consume_beside(&channel, &queue).await }.boxed()));
         }
-        let (seat, opening) = self.opening.as_mut()?;
-        let Poll::Ready(opened) = opening.poll_unpin(context) else { return None };
-        let seat = *seat;
-        self.opening = None;
-        self.consumers[seat] = match opened {
-            Ok(consumer) => Some(Consuming::new(consumer)),
-            Err(error) => return Some(Err(error)),
-        };
-        if self.is_stopping {
-            self.cancel(seat);
+        if let Some((seat, opening)) = &mut self.opening
+            && let Poll::Ready(opened) = opening.poll_unpin(context)
+        {
+            let seat = *seat;
+            self.opening = None;
+            self.consumers[seat] = Some(Consuming::new(opened?));
+            if self.is_stopping {
+                self.cancel(seat);
+            }
         }
-        Some(Ok(()))
+        Ok(())
     }
 
     /// Waits until there is none any more: cancelled, or their channel is closed. One that is being opened is left to
